@@ -1,0 +1,73 @@
+"""Facts are sorted JSON: numbers and words that later stages, DVC and the report read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from foreframe.artefacts import atomic
+from foreframe.errors import ArtefactError
+
+VERSION = 1
+
+
+def write(path: Path, schema: str, values: dict[str, Any]) -> None:
+    """Write `values` with their schema's name and version.
+
+    Raises:
+        ValueError: a value is NaN or infinite, or not JSON.
+    """
+    content = {"schema": f"foreframe/{schema}", "version": VERSION, **values}
+    text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
+    atomic.write_text(path, text + "\n")
+
+
+def read(path: Path, schema: str) -> dict[str, Any]:
+    """Read facts of one schema.
+
+    Raises:
+        ArtefactError: the file is missing, not JSON, or of another schema or version.
+    """
+    content = parse(path)
+    check_schema(path, schema, content.get("schema"), content.get("version"))
+    return content
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Read a JSON object of any schema; NaN and infinity are refused.
+
+    Raises:
+        ArtefactError: the file is missing or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ArtefactError(f"{path} is damaged: {error}. {CURE}") from None
+    if not isinstance(content, dict):
+        raise ArtefactError(f"{path} is damaged: it holds no JSON object. {CURE}")
+    return content
+
+
+CURE = "Delete it and run `dvc repro` to make it again."
+
+
+def missing(path: Path) -> ArtefactError:
+    """Return the error for an artefact that is not there."""
+    return ArtefactError(f"{path} does not exist. Run `dvc repro` to make it.")
+
+
+def check_schema(path: Path, schema: str, found: object, version: object) -> None:
+    """Refuse an artefact of another schema or version.
+
+    Raises:
+        ArtefactError: `found` and `version` are not those of `schema`.
+    """
+    if found != f"foreframe/{schema}":
+        raise ArtefactError(f"{path} is no foreframe/{schema} file (it says: {found}). {CURE}")
+    if version != VERSION:
+        raise ArtefactError(f"{path} has version {version}, this code reads {VERSION}. {CURE}")
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number that facts may hold")

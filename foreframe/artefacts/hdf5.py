@@ -1,0 +1,114 @@
+"""Arrays are HDF5 files: byte-stable, every dataset with a checksum, published when complete."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy
+from numpy.typing import ArrayLike, DTypeLike
+
+from foreframe.artefacts import atomic, facts
+from foreframe.errors import ArtefactError
+
+# A fixed range of library versions keeps the bytes equal under newer HDF5 libraries.
+LIBRARY = ("v108", "v110")
+
+
+@contextlib.contextmanager
+def creating(path: Path, schema: str, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file that replaces `path` once the block ends without an error.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written to.
+    """
+    with atomic.writing(path) as temporary:
+        file = h5py.File(temporary, "w", libver=LIBRARY)
+        try:
+            file.attrs["schema"] = f"foreframe/{schema}"
+            file.attrs["version"] = facts.VERSION
+            for name in sorted(attributes):
+                file.attrs[name] = attributes[name]
+            yield file
+        finally:
+            _close(file)
+
+
+def _close(file: h5py.File) -> None:
+    try:
+        file.close()
+    except RuntimeError as error:
+        # h5py raises RuntimeError when the flush at closing fails, as on a full disk.
+        raise OSError(str(error)) from error
+
+
+def dataset(
+    file: h5py.File | h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    chunks: tuple[int, ...],
+    maxshape: tuple[int | None, ...] | None = None,
+) -> h5py.Dataset:
+    """Create an empty dataset with a fletcher32 checksum on every chunk."""
+    return file.create_dataset(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        maxshape=maxshape,
+        fletcher32=True,
+        track_times=False,
+    )
+
+
+def store(
+    file: h5py.File | h5py.Group,
+    name: str,
+    array: ArrayLike,
+    chunks: tuple[int, ...] | None = None,
+) -> h5py.Dataset:
+    """Create a dataset that holds `array`, in one chunk unless `chunks` says otherwise.
+
+    Text is stored as UTF-8; read it with `asstr()`.
+    """
+    values = numpy.asarray(array)
+    dtype = values.dtype
+    if dtype.kind in "UO":
+        # Of fixed length: strings of variable length cannot carry a checksum.
+        values = numpy.char.encode(values.astype(str), "utf-8")
+        dtype = h5py.string_dtype("utf-8", max(1, values.dtype.itemsize))
+        values = values.astype(dtype)
+    whole = tuple(max(1, size) for size in values.shape)
+    # A chunk may not be larger than the largest shape, and no chunk has a side of 0.
+    maxshape = tuple(size or None for size in values.shape)
+    result = dataset(file, name, values.shape, dtype, chunks or whole, maxshape)
+    result[...] = values
+    return result
+
+
+@contextlib.contextmanager
+def opening(path: Path, schema: str) -> Iterator[h5py.File]:
+    """Yield the file, open for reading, after a look at its schema and version.
+
+    Raises:
+        ArtefactError: the file is missing, cut short, not HDF5, of another schema or version, or a
+            chunk's checksum does not match while it is read.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise facts.missing(path) from None
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be opened: {error}. {facts.CURE}") from None
+    with file:
+        version = file.attrs.get("version")
+        version = int(version) if version is not None else None
+        facts.check_schema(path, schema, file.attrs.get("schema"), version)
+        try:
+            yield file
+        except OSError as error:
+            if "read data" not in str(error):
+                raise
+            raise ArtefactError(f"{path} is damaged: {error}. {facts.CURE}") from error

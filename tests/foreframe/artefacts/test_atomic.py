@@ -1,0 +1,86 @@
+"""A reader of a published path sees the old file or the new one, and failures leave nothing."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foreframe.artefacts import atomic
+from foreframe.errors import UserError
+
+
+def test_writes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    atomic.write_text(path, "one\n")
+    atomic.write_text(path, "two\n")
+    assert path.read_bytes() == b"two\n"
+    assert [file.name for file in path.parent.iterdir()] == ["file"]
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    atomic.write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic.writing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_crash_at_any_step_keeps_the_old_file(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    atomic.write_text(path, "old")
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, step, crash)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_said_in_plain_words(tmp_path: Path) -> None:
+    # A limit on the size of files stands in for a full disk: the write itself fails.
+    path = tmp_path / "file"
+    code = (
+        "import sys; from pathlib import Path; from foreframe.artefacts import atomic\n"
+        "from foreframe.errors import UserError\n"
+        "try: atomic.write_bytes(Path(sys.argv[1]), bytes(100_000))\n"
+        "except UserError as error: print(error)"
+    )
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=limit,
+    )
+    assert "grew over the largest file size" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        atomic.write_text(tmp_path / "file" / "below", "x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into read-only folders")
+def test_a_read_only_folder_is_said_in_plain_words(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="Make its folder writable"):
+        atomic.write_text(tmp_path / "file", "x")
