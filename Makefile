@@ -1,0 +1,61 @@
+# The two commands are `make report` and `make test`; each sets up .venv first, once.
+
+# The oldest and the newest Python that every locked package has a wheel for.
+PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& command -v $$name && break; done)
+# Which build of torch: cpu, cuda, or auto (cuda where there is an NVIDIA GPU).
+TORCH ?= auto
+
+LOCKS := $(wildcard requirements/*.lock) pyproject.toml
+
+.PHONY: help report test test-all lint setup lock clean
+
+report test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help:
+	@echo "make report    set up .venv, run the driving study, write reports/driving/"
+	@echo "make test      set up .venv, check the code, run every quick test"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make setup     only set up .venv (TORCH=cpu or TORCH=cuda chooses the build)"
+	@echo "make lock      resolve requirements/*.in into *.lock again"
+	@echo "make clean     remove .venv and caches; artefacts stay"
+
+report: .venv/core.installed
+	foreframe check
+	dvc repro
+
+test: lint
+	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"
+
+test-all: lint
+	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup
+
+lint: .venv/dev.installed
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile
+	mypy
+	codespell
+
+setup: .venv/core.installed
+
+.venv/core.installed: $(LOCKS) | python
+	@$(PYTHON) -m workflow.install --torch $(TORCH)
+	@touch $@
+
+.venv/dev.installed: $(LOCKS) | python
+	@$(PYTHON) -m workflow.install --torch $(TORCH) --dev
+	@touch $@ .venv/core.installed
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "error: Foreframe needs Python 3.11, 3.12 or 3.13, and found \
+	none. Install one (Debian, Ubuntu: apt install python3 python3-venv) or name yours: make \
+	PYTHON=/path/to/python3.13"; exit 1; }
+
+lock: .venv/dev.installed
+	sh requirements/lock.sh
+
+clean:
+	rm -rf .venv .snakemake logs .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,1 @@
+"""Running the DAG: reading it, setting the machine up for it, and the command line."""
