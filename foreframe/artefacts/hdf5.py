@@ -1,6 +1,7 @@
 """Arrays are HDF5 files: byte-stable, every dataset with a checksum, published when complete."""
 
 import contextlib
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,31 +17,69 @@ from foreframe.errors import ArtefactError
 LIBRARY = ("v108", "v110")
 
 
+class _Sink(io.FileIO):
+    """A new file whose writing never fails: it keeps the first error and drops what comes after.
+
+    HDF5 crashes the process (a segmentation fault, no message) when a write fails while it closes
+    a dataset or a file, as on a full disk. So it is left in the belief that all is well.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data` unless an earlier write failed."""
+        rest = memoryview(data)
+        size = rest.nbytes
+        try:
+            while self.error is None and rest.nbytes:
+                # One call may write a part only.
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the file's size unless an earlier write failed."""
+        try:
+            return super().truncate(size) if self.error is None else size or 0
+        except OSError as error:
+            self.error = error
+            return size or 0
+
+
+class File(h5py.File):  # type: ignore[misc]  # h5py has no annotations
+    """An HDF5 file that is being written."""
+
+    def __init__(self, sink: _Sink) -> None:
+        super().__init__(sink, "w", libver=LIBRARY)
+        self._sink = sink
+
+    def check(self) -> None:
+        """Stop early when the disk is full, in a long loop of writes; closing looks in any case.
+
+        Raises:
+            OSError: a write has failed.
+        """
+        if self._sink.error is not None:
+            raise self._sink.error
+
+
 @contextlib.contextmanager
-def creating(path: Path, schema: str, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+def creating(path: Path, schema: str, attributes: Mapping[str, Any]) -> Iterator[File]:
     """Yield a new HDF5 file that replaces `path` once the block ends without an error.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written to.
     """
-    with atomic.writing(path) as temporary:
-        file = h5py.File(temporary, "w", libver=LIBRARY)
-        try:
+    with atomic.writing(path) as temporary, _Sink(temporary, "w+") as sink:
+        with File(sink) as file:
             file.attrs["schema"] = f"foreframe/{schema}"
             file.attrs["version"] = facts.VERSION
             for name in sorted(attributes):
                 file.attrs[name] = attributes[name]
             yield file
-        finally:
-            _close(file)
-
-
-def _close(file: h5py.File) -> None:
-    try:
-        file.close()
-    except RuntimeError as error:
-        # h5py raises RuntimeError when the flush at closing fails, as on a full disk.
-        raise OSError(str(error)) from error
+        if sink.error is not None:
+            raise sink.error
 
 
 def dataset(

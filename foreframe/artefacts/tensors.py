@@ -17,7 +17,7 @@ HEADER = "foreframe"
 
 
 def encode(tensors: Mapping[str, Tensor], schema: str, header: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a safetensors file; equal tensors and header give equal bytes."""
+    """Return the bytes of a safetensors file of tensors of any shape; equal ones give equal bytes."""
     content = {**header, "schema": f"foreframe/{schema}", "version": facts.VERSION}
     plain = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
     text = json.dumps(content, sort_keys=True, allow_nan=False)
@@ -32,7 +32,9 @@ def write(
 
 
 def decode(path: Path, content: bytes, schema: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the header in the bytes of a file; `path` is for messages.
+    """Return the tensors, of any shape, and the header in the bytes of a file.
+
+    `path` is for messages.
 
     Raises:
         ArtefactError: the bytes are no safetensors file, or of another schema or version.
@@ -48,7 +50,7 @@ def decode(path: Path, content: bytes, schema: str) -> tuple[dict[str, Tensor], 
 
 
 def read(path: Path, schema: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors and the header of a file; see `decode` for the errors."""
+    """Read the tensors, of any shape, and the header of a file; see `decode` for the errors."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

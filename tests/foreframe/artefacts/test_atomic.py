@@ -1,10 +1,13 @@
 """A reader of a published path sees the old file or the new one, and failures leave nothing."""
 
+import contextlib
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,14 +76,43 @@ def test_a_full_disk_is_said_in_plain_words(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from foreframe.artefacts import atomic\n"
+        "with atomic.writing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert [left.name.startswith(".file.") for left in tmp_path.iterdir()] == [True]
+    # That of a writer that is alive stays.
+    other = tmp_path / f".file.{os.getppid()}.tmp"
+    other.write_text("half")
+    atomic.write_text(path, "new")
+    assert sorted(tmp_path.iterdir()) == [other, path]
+
+
 def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         atomic.write_text(tmp_path / "file" / "below", "x")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into read-only folders")
-def test_a_read_only_folder_is_said_in_plain_words(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="Make its folder writable"):
-        atomic.write_text(tmp_path / "file", "x")
+def test_a_read_only_folder_is_said_in_plain_words() -> None:
+    # Not in tmp_path, which only its owner may enter.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        with ordinary_user(), pytest.raises(UserError, match="Make its folder writable"):
+            atomic.write_text(Path(name) / "file", "x")
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Be nobody for a while where the tests run as root, who may write everywhere."""
+    before = os.geteuid()
+    try:
+        if before == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(before)

@@ -52,9 +52,7 @@ def test_same_bytes_under_another_name_and_in_another_process(
         f"import test_formats; test_formats.{writer.__name__}(Path(sys.argv[2]))"
     )
     other = tmp_path / "two.other"
-    subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), str(other)], check=True
-    )
+    subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), str(other)], check=True)
     assert (tmp_path / "one.bin").read_bytes() == other.read_bytes()
 
 
@@ -118,7 +116,10 @@ def test_arrays_read_back_with_checksums(tmp_path: Path) -> None:
 def test_arrays_refuse_wrong_cut_and_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_arrays(path)
-    with pytest.raises(ArtefactError, match="no foreframe/frames file"), hdf5.opening(path, "frames"):
+    with (
+        pytest.raises(ArtefactError, match="no foreframe/frames file"),
+        hdf5.opening(path, "frames"),
+    ):
         pass
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ArtefactError, match="cannot be opened"), hdf5.opening(path, "test"):

@@ -1,0 +1,51 @@
+"""The sections `clip` and `split` of params.yaml: how long clips are, and which frames train."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from foreframe.config.base import Strict
+
+SETS = ("train", "validation", "test")
+
+# Fractions are decimal numbers: 0.8 + 0.1 + 0.1 is not 1 to the last bit.
+TOLERANCE = 1e-9
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Stride = Annotated[int, Field(ge=1)]
+
+
+class Clip(Strict):
+    """The length of a clip and of the context at its beginning, in frames."""
+
+    frames: Annotated[int, Field(ge=2, le=4096)]
+    context: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.context >= self.frames:
+            raise ValueError(
+                f"context is {self.context} of {self.frames} frames, so nothing is left to "
+                f"predict. Choose a context below {self.frames}."
+            )
+        return self
+
+
+class Split(Strict):
+    """How the frames are shared out, and how far apart the clips of a set begin, in frames."""
+
+    by: Literal["time", "episode"]
+    train: Fraction
+    validation: Fraction
+    test: Fraction
+    train_stride: Stride
+    evaluation_stride: Stride
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > TOLERANCE:
+            raise ValueError(
+                f"train, validation and test add up to {total:.6g}. Change them to add up to 1."
+            )
+        return self

@@ -1,0 +1,65 @@
+"""Where frames come from: each kind of source is one file that streams episodes of 8-bit frames.
+
+A source module has `Settings` (a `SourceSettings`), `ACTIONS` (the names of its action channels,
+empty if it has none) and `episodes(settings, seed, videos, workers) -> Iterator[Episode]`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+from pydantic import Field
+
+from foreframe.config.base import Strict
+
+# Frames travel in blocks of this many: no source holds a whole video in memory.
+BLOCK = 32
+
+
+class SourceSettings(Strict):
+    """What every source is asked for: the size of the frames (pixels) and the time between them."""
+
+    kind: str
+    height: Annotated[int, Field(ge=8, le=2048)]
+    width: Annotated[int, Field(ge=8, le=2048)]
+    frame_interval: Annotated[float, Field(gt=0, le=3600)]  # seconds
+
+
+@dataclass(frozen=True)
+class Block:
+    """Up to `BLOCK` consecutive frames.
+
+    Attributes:
+        frames: uint8 (n, height, width, 3), RGB.
+        actions: float32 (n, number of actions); row i is the mean action from frame i to the next.
+    """
+
+    frames: NDArray[numpy.uint8]
+    actions: NDArray[numpy.float32]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An unbroken run of frames; `blocks` is read once, before the next episode is asked for.
+
+    Attributes:
+        origin: the seed or the file name that the frames come from.
+        total: the number of episodes that the source has.
+        blocks: the frames in order of time.
+    """
+
+    origin: str
+    total: int
+    blocks: Iterator[Block]
+
+
+def in_blocks(
+    rows: Iterator[tuple[NDArray[numpy.uint8], NDArray[numpy.floating]]],
+) -> Iterator[Block]:
+    """Yield blocks of (frame, action) pairs: `BLOCK` in each, fewer in the last."""
+    while chunk := list(islice(rows, BLOCK)):
+        frames, actions = zip(*chunk, strict=True)
+        yield Block(numpy.stack(frames), numpy.stack(actions).astype(numpy.float32))

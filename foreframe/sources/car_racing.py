@@ -1,0 +1,101 @@
+"""Driving video from Gymnasium's CarRacing-v3: a new track, driver and seed for every episode.
+
+It stands in for the simulator of Xu 2022, 4.1 (CARLA's autopilot), which needs a GPU of its own.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from foreframe.randomness import numpy_generator
+from foreframe.sources import BLOCK, Block, Episode, SourceSettings, in_blocks, parallel
+from foreframe.sources.car_racing_camera import Camera, Simulator
+from foreframe.sources.car_racing_driver import PERIOD, Driver
+
+ACTIONS = ("steer", "gas", "brake")
+
+# The car starts from rest; the first second shows no driving.
+SKIPPED_STEPS = round(1 / PERIOD)
+
+
+class Settings(SourceSettings):
+    """How many episodes, how long, and between which speeds the driver's wishes wander.
+
+    Speeds are in the simulator's units a second (the car is 5.2 long); curves slow the car down.
+    """
+
+    kind: Literal["car_racing"]
+    episodes: Annotated[int, Field(ge=1)]
+    frames_per_episode: Annotated[int, Field(ge=1)]
+    speed_low: Annotated[float, Field(ge=5, le=50)]
+    speed_high: Annotated[float, Field(ge=5, le=50)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.speed_low > self.speed_high:
+            raise ValueError(
+                f"speed_low ({self.speed_low}) is above speed_high ({self.speed_high}). Swap them."
+            )
+        if self.steps_per_frame < 1 or not math.isclose(
+            self.steps_per_frame * PERIOD, self.frame_interval, rel_tol=1e-9
+        ):
+            raise ValueError(
+                f"frame_interval is {self.frame_interval} s, but car_racing moves in steps of "
+                f"{PERIOD} s. Choose a multiple of it, such as 0.1."
+            )
+        return self
+
+    @property
+    def steps_per_frame(self) -> int:
+        """The number of steps of the simulator from one frame to the next."""
+        return round(self.frame_interval / PERIOD)
+
+
+def episodes(settings: Settings, seed: int, videos: Path, workers: int) -> Iterator[Episode]:
+    """Yield `settings.episodes` episodes; the same seed gives the same bytes for any `workers`.
+
+    `videos` is not read: this source makes its own.
+    """
+    jobs = [numpy_generator(seed, "car_racing", number) for number in range(settings.episodes)]
+    track_seeds = [int(job.integers(1 << 31)) for job in jobs]
+    streams = parallel.in_order(
+        partial(_drive, settings),
+        list(zip(track_seeds, jobs, strict=True)),
+        workers,
+        BLOCK * settings.height * settings.width * 3,
+    )
+    for track_seed, stream in zip(track_seeds, streams, strict=True):
+        yield Episode(f"seed {track_seed}", settings.episodes, stream)
+
+
+def _drive(settings: Settings, job: tuple[int, numpy.random.Generator]) -> Iterator[Block]:
+    track_seed, generator = job
+    # A world of its own for each episode: a used one keeps traces of the last.
+    simulator = Simulator()
+    simulator.reset(seed=track_seed)
+    track_N2 = numpy.array(simulator.track)[:, 2:]
+    # Every track begins with the same straight: start anywhere instead.
+    place = int(generator.integers(len(track_N2)))
+    simulator.place_car(place)
+    driver = Driver(track_N2, place, settings.speed_low, settings.speed_high, generator)
+    camera = Camera(simulator, settings.height, settings.width)
+    _step(simulator, driver, SKIPPED_STEPS)
+    return in_blocks(
+        (camera.shoot(), _step(simulator, driver, settings.steps_per_frame))
+        for _ in range(settings.frames_per_episode)
+    )
+
+
+def _step(simulator: Simulator, driver: Driver, steps: int) -> NDArray[numpy.float64]:
+    """Drive on and return the mean of the actions, (3,)."""
+    taken = []
+    for _ in range(steps):
+        taken.append(driver.act(simulator.position, simulator.angle, simulator.speed))
+        simulator.step(taken[-1])
+    return numpy.mean(taken, axis=0)

@@ -1,0 +1,242 @@
+"""Decoding one video file to frames of one size and one frame interval, in the memory of a few.
+
+Files are written by others: whatever they hold, the answer is frames or a `UserError` that names
+the file and the cure. A file cut short is refused, since part of a video is not the video.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from foreframe.errors import UserError
+
+# Kinds of files by what they hold, as FFmpeg names them; a playlist called .mp4 is none of them.
+CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif")
+
+# A small file can claim a huge picture.
+LARGEST_PICTURE = 8192 * 8192
+
+# Averages all source pixels of a pixel; the flags give the same bytes on every processor.
+SCALING = (
+    Interpolation.AREA
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """A decoded picture and the time it is shown at, in seconds."""
+
+    time: Fraction
+    picture: VideoFrame
+
+
+def read(
+    path: Path, height: int, width: int, frame_interval: float
+) -> Iterator[NDArray[numpy.uint8]]:
+    """Yield frames, uint8 (height, width, 3), RGB: at each time the source's nearest picture.
+
+    Pictures are turned as the file says, cropped around their middle to the frame's shape and
+    scaled; transparency is laid over black.
+
+    Raises:
+        UserError: the file is no video, is damaged or cut short, has no picture, or has more than
+            8 bits for a colour.
+    """
+    # repr gives the decimal number that was asked for: 0.1 is 1/10 here, and no drift adds up.
+    interval = Fraction(repr(frame_interval))
+    with _opening(path) as (container, stream):
+        ratio = float(stream.sample_aspect_ratio or 1) or 1.0
+        for shot in _resampled(_shots(path, container, stream), interval):
+            yield _fitted(shot.picture, height, width, ratio)
+
+
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    try:
+        # Nothing but this one file is opened, whatever the file asks for.
+        container = av.open(str(path), options={"protocol_whitelist": "file"})
+    except FFmpegError as error:
+        raise UserError(
+            f"{path} cannot be read as a video ({error.strerror}). Remove it, or copy it again "
+            "if it should be one."
+        ) from None
+    with container:
+        if container.format.name not in CONTAINERS:
+            raise UserError(
+                f"{path} is no video but {container.format.long_name}. Remove it or convert it "
+                f"to mp4."
+            )
+        if not container.streams.video:
+            raise UserError(f"{path} has no picture. Remove it.")
+        stream = container.streams.video[0]
+        if stream.width * stream.height > LARGEST_PICTURE:
+            raise UserError(
+                f"{path} has pictures of {stream.width} x {stream.height} pixels. Make it smaller: "
+                "ffmpeg -i OLD -vf scale=1280:-2 NEW.mp4"
+            )
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _shots(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[_Shot]:
+    """Yield all pictures in order of time, then look whether any are missing at the end."""
+    first = last = end = None
+    longest = Fraction(0)
+    for picture in _pictures(path, container, stream):
+        _check(path, picture, last)
+        step = 1 / (stream.average_rate or Fraction(25))
+        fallback = Fraction(0) if last is None else last + step
+        time = fallback if picture.pts is None else _seconds(stream, picture.pts)
+        if last is not None and time <= last:
+            # A picture that is replaced at once is never seen.
+            continue
+        if last is not None:
+            longest = max(longest, time - last)
+        first = time if first is None else first
+        last, end = time, time + (_seconds(stream, picture.duration) or step)
+        yield _Shot(time, picture)
+    if first is None or end is None:
+        raise UserError(f"{path} has no frame. Remove it.")
+    _check_complete(path, container, stream, end - first, longest)
+
+
+def _pictures(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    decoder = _decoder(stream)
+    try:
+        for packet in container.demux(stream):
+            # The last packet is empty and fetches the pictures still held back.
+            yield from decoder.decode(packet if packet.size else None)
+    except FFmpegError as error:
+        raise _damaged(path, f"it cannot be decoded ({error.strerror})") from None
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    if stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    # FFmpeg's own decoders drop the transparency of VP8 and VP9.
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}[stream.codec_context.name]
+    decoder = CodecContext.create(name, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
+
+
+def _check(path: Path, picture: VideoFrame, last: Fraction | None) -> None:
+    if picture.is_corrupt:
+        raise _damaged(path, f"a picture after {float(last or 0):.3g} s is incomplete")
+    bits = max(component.bits for component in picture.format.components)
+    if bits > 8:
+        raise UserError(
+            f"{path} has {bits} bits for each colour; 8 are read. Convert it: "
+            "ffmpeg -i OLD -pix_fmt yuv420p NEW.mp4"
+        )
+
+
+def _check_complete(
+    path: Path, container: InputContainer, stream: VideoStream, span: Fraction, longest: Fraction
+) -> None:
+    if container.format.name == "gif" and not _tail(path).endswith(b";"):
+        raise _damaged(path, "its end is missing")
+    # A cut made in a video editor shortens one of these alone, so all have to agree.
+    declared = min(_declared(container, stream), default=Fraction(0))
+    if span < declared - longest * Fraction(3, 4) - Fraction(1, 200):
+        raise _damaged(path, f"it says {float(declared):.4g} s but ends after {float(span):.4g} s")
+
+
+def _tail(path: Path) -> bytes:
+    """Return the end of a file without the zeros that some programs append."""
+    with path.open("rb") as file:
+        file.seek(-min(1024, path.stat().st_size), os.SEEK_END)
+        return file.read().rstrip(b"\0")
+
+
+def _declared(container: InputContainer, stream: VideoStream) -> Iterator[Fraction]:
+    """Yield the durations in seconds that the file claims for its pictures."""
+    if stream.duration:
+        yield _seconds(stream, stream.duration)
+    elif text := stream.metadata.get("DURATION"):
+        hours, minutes, seconds = text.split(":")
+        yield (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds)
+    elif container.duration and len(container.streams) == 1:
+        yield Fraction(container.duration, av.time_base)
+    if container.duration:
+        yield Fraction(container.duration, av.time_base)
+
+
+def _seconds(stream: VideoStream, ticks: int) -> Fraction:
+    assert stream.time_base is not None, "a demuxed stream has a time base"
+    return ticks * stream.time_base
+
+
+def _damaged(path: Path, how: str) -> UserError:
+    return UserError(
+        f"{path} is damaged or cut short: {how}. Copy it again, remove it, or keep what is left: "
+        "ffmpeg -i OLD NEW.mp4"
+    )
+
+
+def _resampled(shots: Iterator[_Shot], interval: Fraction) -> Iterator[_Shot]:
+    """Yield at every multiple of `interval` after the first shot the one nearest in time."""
+    start, number, gap, last = Fraction(0), 0, Fraction(0), None
+    for shot in shots:
+        if last is None:
+            start = shot.time
+        else:
+            gap = shot.time - last.time
+            while start + number * interval <= last.time + gap / 2:
+                yield last
+                number += 1
+        last = shot
+    # The last picture stands until half way to where the next would be.
+    while last is not None and start + number * interval <= last.time + gap / 2:
+        yield last
+        number += 1
+
+
+def _fitted(picture: VideoFrame, height: int, width: int, ratio: float) -> NDArray[numpy.uint8]:
+    """Return the picture's middle as a frame; `ratio` is a source pixel's width to its height."""
+    quarters = round(picture.rotation / 90) % 4
+    if quarters % 2:
+        height, width = width, height
+    rgb_HW3 = _opaque(picture)
+    # Cropped before it is scaled: a long thin picture stays small.
+    rows = min(picture.height, max(1, round(picture.width * ratio * height / width)))
+    columns = min(picture.width, max(1, round(picture.height * width / height / ratio)))
+    top, left = (picture.height - rows) // 2, (picture.width - columns) // 2
+    middle_HW3 = numpy.ascontiguousarray(rgb_HW3[top : top + rows, left : left + columns])
+    middle = VideoFrame.from_ndarray(middle_HW3, format="rgb24")
+    scaled = middle.reformat(width, height, interpolation=SCALING, threads=1)
+    # Both turn to the left.
+    return numpy.ascontiguousarray(numpy.rot90(scaled.to_ndarray(), quarters))
+
+
+def _opaque(picture: VideoFrame) -> NDArray[numpy.uint8]:
+    """Return a picture's colours, uint8 (H, W, 3), with transparency laid over black."""
+    kind = picture.format
+    transparent = kind.has_palette or any(component.is_alpha for component in kind.components)
+    form = "rgba" if transparent else "rgb24"
+    converted = picture.reformat(format=form, interpolation=SCALING, threads=1)
+    colours = converted.to_ndarray().astype(numpy.uint8, copy=False)
+    if not transparent:
+        return colours
+    # In 16 bits 255 * 255 still fits.
+    wide = colours.astype(numpy.uint16)
+    return ((wide[..., :3] * wide[..., 3:] + 127) // 255).astype(numpy.uint8)

@@ -1,0 +1,70 @@
+"""Frames from a folder of the user's own videos: every file is one episode, without actions."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy
+
+from foreframe.errors import UserError
+from foreframe.sources import BLOCK, Block, Episode, SourceSettings, decoding, in_blocks, parallel
+
+ACTIONS = ()
+
+ENDINGS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
+
+
+class Settings(SourceSettings):
+    """Size and frame interval to which all videos are brought."""
+
+    kind: Literal["video_folder"]
+
+
+def episodes(settings: Settings, seed: int, videos: Path, workers: int) -> Iterator[Episode]:
+    """Yield the videos of a folder in the natural order of their names (clip2 before clip10).
+
+    Nothing here is random: `seed` is not used.
+
+    Raises:
+        UserError: the folder is missing, empty or holds another file, or a video cannot be used.
+    """
+    paths = listed(videos)
+    streams = parallel.in_order(
+        partial(_read, settings), paths, workers, BLOCK * settings.height * settings.width * 3
+    )
+    for path, stream in zip(paths, streams, strict=True):
+        yield Episode(path.name, len(paths), stream)
+
+
+def listed(videos: Path) -> list[Path]:
+    """Return the video files of a folder in natural order; README and hidden files are left out.
+
+    Raises:
+        UserError: the folder is missing or empty, or has a file that is no video.
+    """
+    if not videos.is_dir():
+        raise UserError(f"The folder {videos} does not exist. Make it and put videos into it.")
+    found = [path for path in videos.iterdir() if not path.name.startswith((".", "README"))]
+    if not found:
+        raise UserError(
+            f"The folder {videos} has no videos. Put some into it ({', '.join(ENDINGS)})."
+        )
+    for path in sorted(found):
+        if path.suffix.lower() not in ENDINGS or not path.is_file():
+            raise UserError(
+                f"{path} is no video ({', '.join(ENDINGS)}). Remove it from the folder."
+            )
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [int(part) if part.isdecimal() else part for part in parts], path.name
+
+
+def _read(settings: Settings, path: Path) -> Iterator[Block]:
+    nothing = numpy.empty(0, numpy.float32)
+    frames = decoding.read(path, settings.height, settings.width, settings.frame_interval)
+    return in_blocks((frame, nothing) for frame in frames)

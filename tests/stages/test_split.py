@@ -1,0 +1,148 @@
+"""The sets are disjoint, contiguous in time, and no clip of one shares a frame with another."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from foreframe import clips, recording, splits
+from foreframe.artefacts import facts
+from foreframe.config.split import SETS, Clip, Split
+from foreframe.errors import ArtefactError, UserError
+from foreframe.sources import Block, Episode
+from stages import split as stage
+
+CLIP = Clip(frames=16, context=8)
+
+
+def make(**changes: Any) -> Split:
+    values = {
+        "by": "time",
+        "train": 0.8,
+        "validation": 0.1,
+        "test": 0.1,
+        "train_stride": 1,
+        "evaluation_stride": 8,
+    }
+    return Split(**{**values, **changes})
+
+
+def episodes_of(lengths: list[int]) -> list[clips.Run]:
+    borders = [0, *itertools.accumulate(lengths)]
+    return list(itertools.pairwise(borders))
+
+
+def test_the_numbers_of_xu_2022() -> None:
+    cut = splits.cut(episodes_of([208_144]), make(), CLIP)
+    assert cut.train == ((0, 166_515),)
+    sizes = [stop - start for start, stop in (*cut.validation, *cut.test)]
+    assert sum(sizes) == 208_144 - 166_515
+    assert set(sizes) <= {20_814, 20_815}
+    assert [len(cut.starts(name)) for name in SETS] == [166_500, 2_600, 2_600]
+
+
+@given(
+    lengths=st.lists(st.integers(16, 200), min_size=1, max_size=30),
+    shares=st.tuples(*[st.integers(1, 8)] * 3),
+    by=st.sampled_from(["time", "episode"]),
+    stride=st.integers(1, 20),
+)
+def test_no_clip_shares_a_frame_with_another_set_or_leaves_its_episode(
+    lengths: list[int], shares: tuple[int, int, int], by: str, stride: int
+) -> None:
+    fractions = dict(zip(SETS, (share / sum(shares) for share in shares), strict=True))
+    episodes = episodes_of(lengths)
+    try:
+        cut = splits.cut(episodes, make(by=by, evaluation_stride=stride, **fractions), CLIP)
+    except UserError:
+        assume(False)
+    runs = [run for name in SETS for run in cut.runs(name)]
+    # Together the sets are all frames, each once and in order of time.
+    assert runs[0][0] == 0
+    assert runs[-1][1] == sum(lengths)
+    assert all(one[1] == two[0] for one, two in itertools.pairwise(runs))
+    owner = numpy.full(sum(lengths), -1)
+    for name in SETS:
+        for start in cut.starts(name):
+            clip = owner[start : start + 16]
+            assert set(clip) <= {-1, SETS.index(name)}
+            clip[:] = SETS.index(name)
+            assert any(first <= start and start + 16 <= stop for first, stop in episodes)
+    if by == "episode":
+        assert set(runs) == set(episodes)
+
+
+def test_by_episode_ten_equal_episodes_are_shared_eight_one_one() -> None:
+    cut = splits.cut(episodes_of([20] * 10), make(by="episode"), CLIP)
+    assert [len(cut.runs(name)) for name in SETS] == [8, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "changes", "message"),
+    [
+        ([120], {}, r"validation set has no clip.*has 12.*at least 160 frames \(there are 120\)"),
+        ([1000], {"train": 0.89, "test": 0.01}, "test set has no clip.*at least 1600 frames"),
+        ([17] * 40, {"train": 0.88, "validation": 0.03, "test": 0.09}, "longest run has 14"),
+        ([200, 200], {"by": "episode"}, "validation set has no clip.*longer or more episodes"),
+    ],
+)
+def test_a_set_without_a_clip_is_named(
+    lengths: list[int], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        splits.cut(episodes_of(lengths), make(**changes), CLIP)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": 0.9}, "add up to 1.1"),
+        ({"train": 0.7}, "add up to 0.9"),
+        ({"train": 0.9, "test": 0.0}, "test"),
+        ({"train": 1.0, "validation": 0.1, "test": -0.1}, "test"),
+        ({"by": "random"}, "by"),
+        ({"train_stride": 0}, "train_stride"),
+    ],
+)
+def test_fractions_that_are_none_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make(**changes)
+
+
+def test_a_context_that_leaves_nothing_to_predict_is_refused() -> None:
+    with pytest.raises(ValidationError, match="context is 16 of 16 frames"):
+        Clip(frames=16, context=16)
+
+
+def test_fractions_with_rounding_errors_are_taken() -> None:
+    assert make(train=0.7, validation=0.2, test=0.1).train == 0.7
+
+
+def test_the_stage_writes_what_the_library_cuts(tmp_path: Path) -> None:
+    path, out = tmp_path / "frames.h5", tmp_path / "split.json"
+    layout = recording.Layout(8, 8, 0.1, "test", (), 16)
+    with recording.creating(path, layout) as writer:
+        for length in (300, 40):
+            frames = numpy.zeros((length, 8, 8, 3), numpy.uint8)
+            block = Block(frames, numpy.zeros((length, 0), numpy.float32))
+            list(writer.add(Episode("tape", 2, iter([block]))))
+    stage.main(frames=path, split=make(), clip=CLIP, out=out)
+    cut = clips.load_split(out)
+    assert cut == splits.cut([(0, 300), (300, 340)], make(), CLIP)
+    assert cut.validation == ((272, 300), (300, 306))
+    counts = {name: len(cut.starts(name)) for name in SETS}
+    assert facts.read(out, "split")["clips"] == counts
+
+
+def test_a_file_that_holds_no_frames_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "frames.h5").write_text("no frames")
+    with pytest.raises(ArtefactError, match=r"frames\.h5"):
+        stage.main(
+            frames=tmp_path / "frames.h5", split=make(), clip=CLIP, out=tmp_path / "split.json"
+        )
+    assert not (tmp_path / "split.json").exists()
