@@ -17,7 +17,7 @@ HEADER = "foreframe"
 
 
 def encode(tensors: Mapping[str, Tensor], schema: str, header: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a safetensors file of tensors of any shape; equal ones give equal bytes."""
+    """Return a safetensors file of tensors of any shape; equal tensors and headers, equal bytes."""
     content = {**header, "schema": f"foreframe/{schema}", "version": facts.VERSION}
     plain = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
     text = json.dumps(content, sort_keys=True, allow_nan=False)

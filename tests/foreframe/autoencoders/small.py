@@ -1,0 +1,72 @@
+"""A small VQ-VAE for tests, and clips that look like something."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from foreframe import autoencoders
+from foreframe.autoencoders.vqvae import VQVAE, Settings
+from foreframe.config.training import Training
+from foreframe.randomness import generator
+
+TRAINING: dict[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 0.003,
+    "weight_decay": 0.01,
+    "batch_size": 4,
+    "epochs": 2,
+    "gradient_clip": 1.0,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "log_every": 2,
+}
+THESIS: dict[str, Any] = {
+    "kind": "vqvae",
+    "width": 128,
+    "residual_width": 64,
+    "residual_layers": 5,
+    "residual_kernel": (1, 3, 3),
+    "code_dim": 64,
+    "codebook_size": 512,
+    "codebook_init": "uniform",
+    "commitment": 0.25,
+    "ema_decay": 0.99,
+    "ema_epsilon": 1e-5,
+    "ema_initial_count": 0.0,
+    "restart_threshold": 0.0,
+    "bottom_sees_top": False,
+    "training": TRAINING,
+}
+SMALL: dict[str, Any] = {
+    **THESIS,
+    "width": 16,
+    "residual_width": 8,
+    "residual_layers": 1,
+    "code_dim": 8,
+    "codebook_size": 32,
+    "ema_initial_count": 1.0,
+    "restart_threshold": 0.1,
+}
+
+
+def settings(base: dict[str, Any], **changes: Any) -> Settings:
+    values = {**base, **changes}
+    return Settings(**{**values, "training": Training(**values["training"])})
+
+
+def model(**changes: Any) -> VQVAE:
+    result = autoencoders.build(settings(SMALL, **changes))
+    result.initialize(generator(0, "weights"))
+    assert isinstance(result, VQVAE)
+    return result
+
+
+def moving_stripes(count: int, frames: int = 8, size: int = 32) -> Tensor:
+    """Return normalized clips (B,3,T,H,W) of stripes that move, each in its own way."""
+    random_B3 = torch.rand(count, 3, generator=generator(0, "stripes"))
+    slope, speed, phase = (6 * part.view(count, 1, 1, 1, 1) for part in random_B3.unbind(1))
+    colours = torch.arange(3).view(3, 1, 1, 1)
+    times = torch.arange(frames).view(frames, 1, 1)
+    rows, columns = torch.arange(size).view(size, 1), torch.arange(size)
+    return (0.2 * (rows * slope / 3 + columns + times * speed) + phase + colours).sin()

@@ -1,0 +1,176 @@
+"""A run that is killed goes on to the same bytes; damaged and foreign checkpoints do no harm."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+
+from foreframe.training import checkpoints as module
+from foreframe.training.checkpoints import Checkpoints, Snapshot, checkpoints
+from foreframe.training.loop import Loss
+from tests.foreframe.training import runs
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    """The outputs of a run that nothing interrupted, and that wrote no checkpoint by steps."""
+    folder = tmp_path_factory.mktemp("straight")
+    network = runs.Network()
+    runs.write(folder, network, runs.run(network, Checkpoints(folder / "none", seconds=1e9)))
+    (folder / "none").rename(folder.with_suffix(".checkpoints"))
+    return runs.contents(folder)
+
+
+def kill(folder: Path, every: int, calls: int) -> None:
+    """Run in a process of its own and kill that after so many calls of the loss."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.foreframe.training.runs", str(folder), str(every)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    with process:
+        assert process.stdout is not None
+        for _ in range(calls):
+            process.stdout.readline()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+def finish(folder: Path, every: int) -> Mapping[str, bytes]:
+    runs.main(folder, every)
+    assert not (folder / "checkpoints").exists()
+    return runs.contents(folder / "outputs")
+
+
+def test_killed_again_and_again(tmp_path: Path, straight: Mapping[str, bytes]) -> None:
+    # First in an epoch, then around a validation.
+    for calls in (5, 7):
+        kill(tmp_path, 2, calls)
+        assert list((tmp_path / "checkpoints").glob("step-*"))
+    assert finish(tmp_path, 3) == straight
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "calls"), [(signal.SIGTERM, 143, 4), (signal.SIGINT, 130, 7)]
+)
+def test_signals_save_and_stop(
+    tmp_path: Path, straight: Mapping[str, bytes], number: int, status: int, calls: int
+) -> None:
+    network = runs.Network()
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+    folder = tmp_path / "checkpoints"
+    loss = _at_call(network, calls, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(SystemExit) as stopped:
+        runs.run(network, Checkpoints(folder, seconds=1e9), loss=loss)
+    assert stopped.value.code == status
+    assert [path.stem for path in folder.iterdir()] == [f"step-{min(calls, 6):012d}"]
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert finish(tmp_path, 1000) == straight
+
+
+def test_stopped_at_every_step(tmp_path: Path, straight: Mapping[str, bytes]) -> None:
+    """Without the cost of processes: the loss stops the run at each of its calls in turn."""
+    for calls in range(1, 25):
+        network = runs.Network()
+        folder = tmp_path / str(calls)
+        with pytest.raises(_StopError):
+            runs.run(network, Checkpoints(folder, steps=1), loss=_stopping(network, calls))
+        resumed = runs.Network()
+        result = runs.run(resumed, Checkpoints(folder))
+        runs.write(tmp_path / "outputs", resumed, result)
+        assert runs.contents(tmp_path / "outputs") == straight
+
+
+class _StopError(Exception):
+    pass
+
+
+def _stopping(network: runs.Network, calls: int) -> Loss[torch.Tensor]:
+    def stop() -> None:
+        raise _StopError
+
+    return _at_call(network, calls, stop)
+
+
+def _at_call(network: runs.Network, calls: int, action: Callable[[], None]) -> Loss[torch.Tensor]:
+    left = [calls]
+
+    def loss(batch: torch.Tensor, noise: torch.Generator) -> dict[str, torch.Tensor]:
+        left[0] -= 1
+        if left[0] == 0:
+            action()
+        return network.loss(batch, noise)
+
+    return loss
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_damaged_checkpoint_costs_steps_only(
+    tmp_path: Path, straight: Mapping[str, bytes], damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = runs.Network()
+    with pytest.raises(_StopError):
+        runs.run(network, Checkpoints(tmp_path / "kept", steps=2), loss=_stopping(network, 6))
+    older, newest = sorted((tmp_path / "kept").iterdir())
+    content = newest.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+    newest.write_bytes({"cut": content[:middle], "flipped": flipped, "empty": b""}[damage])
+    found = Checkpoints(tmp_path / "kept").load()
+    assert found is not None
+    assert f"step-{found.step:012d}" == older.stem
+    assert f"{newest.name} is damaged" in capsys.readouterr().err
+    resumed = runs.Network()
+    result = runs.run(resumed, Checkpoints(tmp_path / "kept"))
+    runs.write(tmp_path / "outputs", resumed, result)
+    assert runs.contents(tmp_path / "outputs") == straight
+
+
+def test_last_two_are_kept_and_success_removes_them(tmp_path: Path) -> None:
+    with pytest.raises(_StopError), Checkpoints(tmp_path / "kept") as kept:
+        for step in range(4):
+            kept.save(Snapshot(step, {"x": torch.full((), step)}, {"note": "é"}))
+        raise _StopError
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    with Checkpoints(tmp_path / "kept") as kept:
+        found = kept.load()
+        assert found is not None
+        assert (found.step, found.tensors["x"].item(), found.facts) == (3, 3, {"note": "é"})
+    assert not (tmp_path / "kept").exists()
+
+
+def test_due_by_steps_or_by_time(tmp_path: Path) -> None:
+    by_steps = Checkpoints(tmp_path, seconds=1e9, steps=10)
+    assert not by_steps.due(9)
+    assert by_steps.due(10)
+    by_steps.save(Snapshot(10, {"x": torch.zeros(1)}, {}))
+    assert not by_steps.due(19)
+    assert Checkpoints(tmp_path, seconds=0.0).due(0)
+
+
+def test_name_changes_with_inputs_settings_and_code(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("1")
+    other.write_text("2")
+    code = ["foreframe.training.loop"]
+    named = {
+        checkpoints("name", inputs, settings, modules).folder
+        for inputs, settings, modules in (
+            ([one], {"seed": 0}, code),
+            ([other], {"seed": 0}, code),
+            ([one], {"seed": 1}, code),
+            ([one], {"seed": 0}, ["foreframe.training.tally"]),
+        )
+    }
+    assert len(named) == 4
+    assert {folder.parent for folder in named} == {module.FOLDER}
+    assert checkpoints("name", [one], {"seed": 0}, code).folder in named

@@ -1,0 +1,185 @@
+"""The loop: its curves, its limits, and that its order depends on seed and epoch alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import torch
+from torch import Tensor
+
+from foreframe.errors import UserError
+from foreframe.randomness import permutation
+from foreframe.training.checkpoints import Checkpoints
+from foreframe.training.samples import Samples, shuffled
+from tests.foreframe.training.runs import COUNT, Network, run, samples, training
+
+STEPS = 18  # 3 epochs of 6 batches
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints")
+
+
+def test_rows_of_the_curves(checkpoints: Checkpoints) -> None:
+    result = run(Network(), checkpoints)
+    assert (result.steps, result.samples) == (STEPS, 3 * COUNT)
+    assert list(result.curve["step"]) == [5, 10, 15, 18]
+    assert list(result.curve["samples"]) == [20, 38, 56, 66]
+    assert list(result.epochs["epoch"]) == [1, 2, 3]
+    assert list(result.epochs["step"]) == [6, 12, 18]
+    assert list(result.curve.columns[:4]) == ["epoch", "step", "samples", "loss"]
+    assert {"gradient_norm", "learning_rate", "usage_top", "perplexity_top"} <= {*result.curve}
+    assert {"train_loss", "validation_loss", "train_usage_top"} <= {*result.epochs}
+    assert not result.curve.isna().any().any()
+    assert not result.epochs.isna().any().any()
+
+
+def test_curve_is_the_mean_over_its_steps(checkpoints: Checkpoints) -> None:
+    seen: list[tuple[float, int]] = []
+    network = Network()
+
+    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        values = network.loss(batch, noise)
+        if network.training:
+            seen.append((values["loss"].item(), len(batch)))
+        return values
+
+    result = run(network, checkpoints, loss=loss)
+    for row, (first, last) in zip(result.curve["loss"], [(0, 5), (5, 10)], strict=False):
+        assert row == pytest.approx(_mean(seen[first:last]))
+    assert result.epochs["train_loss"].iloc[1] == pytest.approx(_mean(seen[6:12]))
+
+
+def _mean(values: list[tuple[float, int]]) -> float:
+    return sum(value * count for value, count in values) / sum(count for _, count in values)
+
+
+def test_logging_and_checkpoints_do_not_touch_the_result(tmp_path: Path) -> None:
+    found = []
+    for name, steps, log_every in (("a", None, 1), ("b", 1, 7), ("c", 4, 100)):
+        network = Network()
+        checkpoints = Checkpoints(tmp_path / name, steps=steps)
+        result = run(network, checkpoints, training=training(log_every=log_every))
+        found.append((network.layer.weight, result.epochs))
+    for weight, epochs in found[1:]:
+        assert torch.equal(weight, found[0][0])
+        pandas.testing.assert_frame_equal(epochs, found[0][1])
+
+
+def test_global_random_state_is_neither_read_nor_changed(tmp_path: Path) -> None:
+    weights = []
+    for seed in (1, 2):
+        network = Network()
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        run(network, Checkpoints(tmp_path / str(seed)))
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append(network.layer.weight)
+    assert torch.equal(weights[0], weights[1])
+
+
+def test_order_depends_on_seed_purpose_and_epoch_alone(tmp_path: Path) -> None:
+    def order_of(batch_size: int, name: str, seed: int = 0) -> list[int]:
+        seen: list[int] = []
+        data = samples()
+
+        def read(indices: Tensor) -> Tensor:
+            seen.extend(indices.tolist())
+            return data.read(indices)
+
+        run(
+            Network(),
+            Checkpoints(tmp_path / f"{name}{batch_size}{seed}"),
+            train=Samples(COUNT, read),
+            training=training(batch_size=batch_size, learning_rate=0.01 * batch_size),
+            seed=seed,
+        )
+        return seen
+
+    expected = [
+        index
+        for epoch in range(3)
+        for index in permutation(COUNT, 0, "test", "order", epoch).tolist()
+    ]
+    assert order_of(4, "a") == expected
+    assert order_of(7, "b") == expected
+    assert order_of(4, "c", seed=1) != expected
+
+
+def test_every_epoch_sees_every_sample_once() -> None:
+    for epoch in range(3):
+        groups = shuffled(COUNT, 4, 0, "test", epoch)
+        assert [len(group) for group in groups] == [4, 4, 4, 4, 4, 2]
+        assert sorted(torch.cat(groups).tolist()) == list(range(COUNT))
+
+
+def test_validation_is_in_eval_mode_and_without_gradients(checkpoints: Checkpoints) -> None:
+    network = Network()
+    modes: list[tuple[bool, bool, int]] = []
+
+    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        modes.append((network.training, torch.is_grad_enabled(), len(batch)))
+        return network.loss(batch, noise)
+
+    run(network, checkpoints, loss=loss)
+    sizes = [size for train, _, size in modes if not train]
+    assert sizes == [4, 2] * 3
+    assert all(train == gradients for train, gradients, _ in modes)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("log_every", [1, 5, 100])
+def test_divergence_names_the_step_and_the_cure(
+    checkpoints: Checkpoints, bad: float, log_every: int
+) -> None:
+    network = Network()
+    calls = 0
+
+    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        nonlocal calls
+        calls += network.training
+        values = network.loss(batch, noise)
+        return {**values, "loss": values["loss"] * (bad if calls == 4 else 1.0)}
+
+    with pytest.raises(UserError, match=r"step 4 .*gradient_clip"):
+        run(network, checkpoints, loss=loss, training=training(log_every=log_every))
+
+
+def test_empty_sets_and_long_warm_ups_are_refused(checkpoints: Checkpoints) -> None:
+    with pytest.raises(UserError, match="training set is empty"):
+        run(Network(), checkpoints, train=samples(0))
+    with pytest.raises(UserError, match="validation set is empty"):
+        run(Network(), checkpoints, validation=samples(0))
+    with pytest.raises(UserError, match="warmup_steps is 18"):
+        run(Network(), checkpoints, training=training(warmup_steps=STEPS))
+
+
+def test_an_error_while_reading_is_the_readers_own(checkpoints: Checkpoints) -> None:
+    def read(indices: Tensor) -> Tensor:
+        raise UserError(f"clip {int(indices[0])} is damaged")
+
+    with pytest.raises(UserError, match="is damaged"):
+        run(Network(), checkpoints, train=Samples(COUNT, read))
+
+
+def test_dictionaries_of_tensors_are_batches(checkpoints: Checkpoints) -> None:
+    network = Network()
+
+    def as_dictionary(source: Samples[Tensor]) -> Samples[dict[str, Tensor]]:
+        return Samples(source.count, lambda indices: {"x": source.read(indices)})
+
+    def loss(batch: dict[str, Tensor], noise: torch.Generator) -> Any:
+        return network.loss(batch["x"], noise)
+
+    plain = Network()
+    first = run(plain, checkpoints)
+    second = run(
+        network,
+        Checkpoints(checkpoints.folder.with_name("other")),
+        loss=loss,
+        train=as_dictionary(samples()),
+        validation=as_dictionary(samples(6, "validation")),
+    )
+    pandas.testing.assert_frame_equal(first.epochs, second.epochs)
