@@ -1,0 +1,160 @@
+"""An autoencoder and its priors as one predictor: encode, sample codes level by level, decode.
+
+Xu 2022 encodes whole clips and keeps the first half of their codes. The encoder is not causal, so
+those codes have seen some future; `predict` encodes the given frames alone.
+
+Shapes: B clips, T frames or code-frames of a window, t given ones, h predicted frames, H rows, W
+columns, C = 3 colours.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from foreframe import autoencoders, priors
+from foreframe.autoencoders import Autoencoder
+from foreframe.config.sampling import Choice
+from foreframe.errors import UserError
+from foreframe.normalization import Normalizer
+from foreframe.predictors import Predictor
+from foreframe.priors import Prior
+from foreframe.priors.noise import Noise
+from foreframe.priors.sampling import fastest, sample
+
+Latents = Mapping[str, Tensor]  # codes (B,T,H,W) int64 by level
+
+
+@dataclass(frozen=True)
+class LatentPredictor(Predictor):
+    """A trained study; `priors` by level, in the order they are sampled."""
+
+    autoencoder: Autoencoder
+    priors: Mapping[str, Prior]
+    normalizer: Normalizer
+    device: torch.device
+
+    @property
+    def window(self) -> int:
+        """How many frames the priors model at once."""
+        level, prior = next(iter(self.priors.items()))
+        return prior.grid[0] * self._frames_per_code(level)
+
+    def encode(self, frames_BTHWC: Tensor) -> dict[str, Tensor]:
+        """Return the codes of uint8 frames, by level."""
+        with torch.no_grad():
+            # Clip by clip, because the last bit of a convolution may depend on its batch.
+            parts = [
+                self.autoencoder.encode(self.normalizer.normalize(frames.to(self.device)))
+                for frames in frames_BTHWC.split(1)
+            ]
+        return {level: torch.cat([part[level] for part in parts]) for level in parts[0]}
+
+    def decode(self, latents: Latents, drop: Collection[str] = ()) -> Tensor:
+        """Return uint8 frames (B,T,H,W,C) on the CPU; levels in `drop` count for nothing."""
+        count = len(next(iter(latents.values())))
+        with torch.no_grad():
+            parts = [
+                self.autoencoder.decode(
+                    {level: codes[clip : clip + 1] for level, codes in latents.items()}, drop
+                )
+                for clip in range(count)
+            ]
+        return self.normalizer.denormalize(torch.cat(parts)).cpu()
+
+    def first(self, latents: Latents, frames: int) -> dict[str, Tensor]:
+        """Return the code-frames of each level that cover the first `frames` frames of a clip.
+
+        Raises:
+            UserError: code-frames cover another number of frames.
+        """
+        return {
+            level: codes[:, : self._code_frames(level, frames)] for level, codes in latents.items()
+        }
+
+    def extend(
+        self, given: Latents, choice: Choice, noise: Noise, fixed: Latents | None = None
+    ) -> dict[str, Tensor]:
+        """Return the codes of whole windows that begin with the given ones, level by level.
+
+        The levels in `fixed` are not sampled, but taken as they are.
+        """
+        latents: dict[str, Tensor] = {}
+        for level, prior in self.priors.items():
+            if fixed is not None and level in fixed:
+                latents[level] = fixed[level].to(self.device)
+                continue
+            codes = given[level].to(self.device)
+            latents[level] = sample(prior, codes, latents, choice, noise, fastest(prior))
+        return latents
+
+    def predict(
+        self,
+        context_BtHWC: Tensor,
+        horizon: int,
+        choice: Choice,
+        seed: int,
+        clips: Sequence[int],
+    ) -> Tensor:
+        """Return a future of each clip: uint8 (B,h,H,W,C); see `Predictor`.
+
+        Beyond one window the last given length of frames becomes the context, code for code, and
+        the window moves on.
+
+        Raises:
+            UserError: the given frames are not a number that a window can begin with.
+        """
+        count = context_BtHWC.shape[1]
+        self._check(count)
+        given = self.first(self.encode(context_BtHWC), count)
+        futures = []
+        for window in range(-(-horizon // (self.window - count))):
+            latents = self.extend(given, choice, Noise(seed, clips, window))
+            futures.append(self.decode(latents)[:, count:])
+            given = self._last(latents, count)
+        return torch.cat(futures, dim=1)[:, :horizon]
+
+    def _last(self, latents: Latents, frames: int) -> dict[str, Tensor]:
+        return {
+            level: codes[:, -self._code_frames(level, frames) :] for level, codes in latents.items()
+        }
+
+    def _code_frames(self, level: str, frames: int) -> int:
+        each = self._frames_per_code(level)
+        if frames % each:
+            raise UserError(
+                f"A code of the level {level} covers {each} frames, so {frames} frames cannot be "
+                f"given. Give a multiple of {each}."
+            )
+        return frames // each
+
+    def _frames_per_code(self, level: str) -> int:
+        return self.autoencoder.settings.strides()[level][0]
+
+    def _check(self, frames: int) -> None:
+        if not 0 < frames < self.window:
+            raise UserError(
+                f"The predictor continues clips of {self.window} frames; {frames} cannot be given. "
+                f"Give fewer, for example {self.window // 2}."
+            )
+        for level in self.priors:
+            self._code_frames(level, frames)
+
+
+def load(
+    autoencoder: Path, level_priors: Sequence[Path], normalization: Path, device: torch.device
+) -> LatentPredictor:
+    """Read a trained study, its priors in the order they are sampled, onto a device.
+
+    Raises:
+        ArtefactError: a file is missing or damaged.
+    """
+    read = [priors.load(path).to(device) for path in level_priors]
+    return LatentPredictor(
+        autoencoders.load(autoencoder).to(device),
+        {prior.settings.level: prior for prior in read},
+        Normalizer.load(normalization),
+        device,
+    )

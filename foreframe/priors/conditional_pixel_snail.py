@@ -1,0 +1,139 @@
+"""Kind `conditional_pixel_snail`: one level's codes given another's, no attention (Xu 2022, 5.3.2).
+
+Large masked kernels in a deep gated residual network; the codes of the level above, of half the
+size along each axis, pass a deep stack that is not causal, because they are all known.
+
+Xu 2022 describes the stack's output as added to the input; the code published with it adds it
+where nothing reads it. `conditioning: input` is the text, `none` the code.
+
+Shapes: B batch, C condition channels, F channels, T H W code grid, K codes; t h w the condition's
+grid, L its codes.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from foreframe.errors import UserError
+from foreframe.networks import causal
+from foreframe.networks.snail import GatedResidualLayer, Trunk
+from foreframe.priors import Codes, PriorSettings
+from foreframe.priors.snail import SnailPrior
+
+INPUT_KERNEL = (2, 2, 2)
+FACTOR = 2  # how much larger the grid is than the condition's, along each axis
+
+Count = Annotated[int, Field(ge=1)]
+Kernel = tuple[Count, Count, Count]
+
+
+class Settings(PriorSettings):
+    """Widths, depths and kernels; Xu 2022 states their total of 102 million parameters alone."""
+
+    kind: Literal["conditional_pixel_snail"]
+    condition_on: tuple[str]
+    channels: Count  # F
+    residual_layers: Count  # r, in each block
+    blocks: Count  # s
+    kernel: Kernel
+    condition_layers: Annotated[int, Field(ge=0)]  # q
+    condition_channels: Count  # Cc
+    condition_kernel: Kernel
+    conditioning: Literal["input", "none"]
+
+    @model_validator(mode="after")
+    def _kernels_have_a_centre(self) -> Self:
+        for name in ("kernel", "condition_kernel"):
+            if any(side % 2 == 0 for side in getattr(self, name)):
+                raise ValueError(
+                    f"{name} is {list(getattr(self, name))}; its sides must be odd, "
+                    "so that it has a centre, for example [3, 7, 7]."
+                )
+        return self
+
+
+class ConditionStack(nn.Module):
+    """The given codes, enlarged by two along each axis, then gated residual layers."""
+
+    def __init__(self, codes: int, width: int, layers: int, kernel: causal.Kernel, outputs: int):
+        super().__init__()
+        self.codes = codes
+        self.enlarge = nn.Sequential(
+            nn.ConvTranspose3d(codes, width, (4, 3, 3), stride=(2, 1, 1), padding=1),
+            nn.ELU(),
+            nn.ConvTranspose3d(width, width, (3, 4, 4), stride=(1, 2, 2), padding=1),
+            nn.ELU(),
+            nn.ConvTranspose3d(width, width, 3, padding=1),
+        )
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.layers = nn.Sequential(
+            *(
+                GatedResidualLayer(
+                    width,
+                    lambda inputs, outputs: nn.Conv3d(inputs, outputs, kernel, padding=padding),
+                )
+                for _ in range(layers)
+            )
+        )
+        self.out = nn.Conv3d(width, outputs, 1)
+
+    def forward(self, codes_Bthw: Tensor) -> Tensor:
+        """Return features (B,F,2t,2h,2w) for codes 0..L-1 (B,t,h,w) int64."""
+        one_hot = functional.one_hot(codes_Bthw, self.codes).movedim(-1, 1)
+        features: Tensor = self.out(self.layers(self.enlarge(one_hot.to(self.out.weight.dtype))))
+        return features
+
+
+class ConditionalPixelSnail(SnailPrior):
+    """p(z | c) = prod_i p(z_i | z_1 .. z_{i-1}, c), with c the codes of the level above."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, codes: Codes, conditions: Mapping[str, Codes]) -> None:
+        super().__init__(settings, codes, conditions)
+        (self.given,) = settings.condition_on
+        self.input = causal.code_input(codes.codebook_size, settings.channels, INPUT_KERNEL)
+        self.trunk = Trunk(
+            settings.channels,
+            settings.blocks,
+            settings.residual_layers,
+            lambda inputs, outputs: causal.centred(inputs, outputs, settings.kernel),
+            None,
+            codes.grid,
+            codes.codebook_size,
+        )
+        self.stack = ConditionStack(
+            conditions[self.given].codebook_size,
+            settings.condition_channels,
+            settings.condition_layers,
+            settings.condition_kernel,
+            settings.channels,
+        )
+
+    def condition(self, latents: Mapping[str, Tensor]) -> Tensor | None:
+        """Return features (B,F,T,H,W) of the given codes; None where they have no effect."""
+        if self.settings.conditioning == "none":
+            return None
+        features: Tensor = self.stack(latents[self.given])
+        return features
+
+
+def build(
+    settings: Settings, codes: Codes, conditions: Mapping[str, Codes]
+) -> ConditionalPixelSnail:
+    """Return an untrained prior.
+
+    Raises:
+        UserError: the given level's grid is not half of this level's along each axis.
+    """
+    (given,) = settings.condition_on
+    if tuple(FACTOR * size for size in conditions[given].grid) != codes.grid:
+        raise UserError(
+            f"A conditional_pixel_snail of the level {settings.level} with grid {codes.grid} needs "
+            f"a grid of half its size above it; {given} has {conditions[given].grid}. "
+            "Choose another kind of prior, or other strides of the autoencoder."
+        )
+    return ConditionalPixelSnail(settings, codes, conditions)

@@ -1,0 +1,266 @@
+"""Laws of sampling: every engine and every batch give the same codes, and those are exact."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given as generated
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from foreframe.config.sampling import Choice
+from foreframe.priors import Grid, Prior, choosing, sampling
+from foreframe.priors.engines import Engine
+from foreframe.priors.engines.incremental import Incremental
+from foreframe.priors.engines.naive import Naive
+from foreframe.priors.engines.wavefront import Wavefront
+from foreframe.priors.noise import Noise
+from foreframe.priors.sampling import fastest
+from tests.foreframe.priors import tiny
+
+FEW = settings(max_examples=15, deadline=None)
+ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
+SAMPLE = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
+NARROW = Choice(mode="sample", temperature=0.8, top_k=5, top_p=0.9)
+CHOICES = {"argmax": ARGMAX, "sample": SAMPLE, "narrow": NARROW}
+
+
+def drawn(
+    prior: Prior,
+    batch: int = 2,
+    frames: int = 1,
+    choice: Choice = SAMPLE,
+    engine: type[Engine] | None = None,
+    rows: slice = slice(None),
+    seed: int = 0,
+) -> torch.Tensor:
+    """Sample some clips of a batch that is always the same."""
+    codes = tiny.codes(prior, batch)[rows, :frames]
+    latents = {level: ids[rows] for level, ids in tiny.given(prior, batch).items()}
+    noise = Noise(seed, list(range(10, 10 + batch))[rows])
+    return sampling.sample(prior, codes, latents, choice, noise, engine or fastest(prior))
+
+
+@FEW
+@generated(
+    grid=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)),
+    layers=st.integers(1, 2),
+    blocks=st.integers(1, 2),
+    batch=st.integers(1, 3),
+    choice=st.sampled_from(list(CHOICES)),
+    data=st.data(),
+)
+def test_both_engines_sample_the_same_top_codes(
+    grid: Grid, layers: int, blocks: int, batch: int, choice: str, data: st.DataObject
+) -> None:
+    prior = tiny.top(grid, residual_layers=layers, blocks=blocks)
+    frames = data.draw(st.integers(0, grid[0] - 1))
+    codes = [
+        drawn(prior, batch, frames, CHOICES[choice], engine) for engine in (Naive, Incremental)
+    ]
+    assert torch.equal(*codes)
+
+
+@FEW
+@generated(
+    half=st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(1, 2)),
+    kernel=st.tuples(*[st.sampled_from([1, 3, 5])] * 3),
+    layers=st.integers(1, 2),
+    batch=st.integers(1, 3),
+    conditioning=st.sampled_from(["input", "none"]),
+    choice=st.sampled_from(list(CHOICES)),
+    data=st.data(),
+)
+def test_all_engines_sample_the_same_bottom_codes(
+    half: Grid,
+    kernel: Grid,
+    layers: int,
+    batch: int,
+    conditioning: str,
+    choice: str,
+    data: st.DataObject,
+) -> None:
+    prior = tiny.bottom(half, kernel=kernel, residual_layers=layers, conditioning=conditioning)
+    frames = data.draw(st.integers(0, prior.grid[0] - 1))
+    naive, incremental, wavefront = (
+        drawn(prior, batch, frames, CHOICES[choice], engine)
+        for engine in (Naive, Incremental, Wavefront)
+    )
+    assert torch.equal(naive, incremental) and torch.equal(naive, wavefront)
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize("engine", [Naive, None])
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_a_batch_never_changes_a_sample(
+    level: str, engine: type[Engine] | None, choice: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = getattr(tiny, level)()
+    together = drawn(prior, 3, choice=choice, engine=engine)
+    for clip in range(3):
+        alone = drawn(prior, 3, choice=choice, engine=engine, rows=slice(clip, clip + 1))
+        assert torch.equal(alone[0], together[clip])
+    # As if there were memory for one clip at a time only.
+    monkeypatch.setattr(sampling, "BUDGET", 1)
+    assert torch.equal(drawn(prior, 3, choice=choice, engine=engine), together)
+
+
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_given_codes_stay_as_they_are(level: str) -> None:
+    prior = getattr(tiny, level)((2, 2, 2))
+    for frames in range(prior.grid[0]):
+        codes = drawn(prior, 2, frames)
+        assert torch.equal(codes[:, :frames], tiny.codes(prior, 2)[:, :frames])
+        assert codes.shape == (2, *prior.grid)
+        assert codes.min() >= 0 and codes.max() < prior.codebook_size
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+def test_steps_that_could_be_recorded_give_the_same_codes(
+    choice: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = tiny.top((3, 2, 3))
+    codes = drawn(prior, choice=choice)
+    monkeypatch.setattr(Incremental, "replayable", True)
+    assert torch.equal(drawn(prior, choice=choice), codes)
+
+
+def test_samples_depend_on_seed_and_clip_but_not_argmax() -> None:
+    prior = tiny.top()
+    assert not torch.equal(drawn(prior, seed=0), drawn(prior, seed=1))
+    assert torch.equal(drawn(prior, choice=ARGMAX), drawn(prior, choice=ARGMAX, seed=1))
+
+
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_argmax_codes_are_the_most_likely_after_those_before(level: str) -> None:
+    prior = getattr(tiny, level)()
+    codes = drawn(prior, choice=ARGMAX)
+    with torch.no_grad():
+        logits = prior.logits(codes, tiny.condition(prior, 2))
+    assert torch.equal(logits.argmax(dim=1)[:, 1:], codes[:, 1:])
+
+
+def test_samples_have_the_probabilities_of_the_prior() -> None:
+    prior = tiny.top((1, 1, 2), size=3)
+    batch = 4000
+    empty = torch.zeros(batch, 0, 1, 2, dtype=torch.int64)
+    codes = sampling.sample(prior, empty, {}, SAMPLE, Noise(0, range(batch)), Incremental)
+    found = torch.bincount(codes.flatten(1) @ torch.tensor([3, 1]), minlength=9) / batch
+    pairs = torch.cartesian_prod(torch.arange(3), torch.arange(3)).view(9, 1, 1, 2)
+    with torch.no_grad():
+        expected = prior.log_prob(pairs, None).flatten(1).sum(dim=1).exp()
+    assert expected.sum().item() == pytest.approx(1, abs=1e-5)
+    assert ((found - expected).abs() < 5 * (0.25 / batch) ** 0.5).all()
+
+
+# ---- cached logits
+
+
+@pytest.mark.parametrize("stretch", [1, 3, 10**6])
+@pytest.mark.parametrize(
+    "prior",
+    [
+        tiny.top((2, 4, 3), residual_layers=2, channels=16),
+        tiny.bottom((1, 2, 3), residual_layers=2, channels=16, kernel=(3, 5, 3)),
+        tiny.bottom((1, 2, 3), residual_layers=2, channels=16, conditioning="none"),
+    ],
+    ids=["top", "bottom", "no condition"],
+)
+def test_cached_logits_equal_those_of_a_forward_pass(
+    prior: Prior, stretch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes, condition = tiny.codes(prior, 2), tiny.condition(prior, 2)
+    blank = torch.full((2, 1), prior.codebook_size)
+    monkeypatch.setattr(Incremental, "_stretch", lambda self: stretch)
+    with torch.no_grad():
+        whole = prior.logits(codes, condition).flatten(2).transpose(1, 2)
+        for start in (0, 5, math.prod(prior.grid) - 1):
+            known = torch.cat([codes.flatten(1), blank], dim=1)
+            engine = fastest(prior)(prior, known, start, condition)
+            for step in engine.schedule():
+                torch.testing.assert_close(
+                    engine.logits(step), whole[:, step.positions], atol=1e-5, rtol=1e-5
+                )
+
+
+def test_the_memory_of_a_clip_is_what_the_layers_keep() -> None:
+    for prior in (tiny.top(), tiny.bottom()):
+        count = math.prod(prior.grid)
+        kept: list[int] = []
+
+        def note(value: Any, kept: list[int] = kept, count: int = count) -> None:
+            if isinstance(value, torch.Tensor):
+                if value.dim() == 3 and value.shape[1] in (count, count + 1):
+                    kept.append(value[:, :count].numel() * value.element_size())
+            elif type(value).__module__.endswith("incremental"):
+                for part in vars(value).values():
+                    note(part)
+            elif isinstance(value, list):
+                for part in value:
+                    note(part)
+
+        blank = torch.zeros(1, count + 1, dtype=torch.int64)
+        engine = fastest(prior)(prior, blank, 0, None)
+        note(vars(engine)["_blocks"])
+        assert sum(kept) == Incremental.bytes_per_clip(prior)
+
+
+# ---- rounding
+
+
+class Rounding(Naive):
+    """A naive engine whose logits are wrong by half of what is allowed for."""
+
+    def logits(self, step: Any) -> torch.Tensor:
+        exact = super().logits(step)
+        slack = sampling.ERROR * exact.abs().amax(dim=(1, 2), keepdim=True)
+        return exact + 0.5 * slack * torch.sign(torch.sin(1e6 * exact))
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_errors_within_the_slack_change_no_code(
+    level: str, choice: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prior = getattr(tiny, level)()
+    monkeypatch.setattr(sampling, "ERROR", 0.2)
+    exact = drawn(prior, 4, choice=choice, engine=Naive)
+    assert torch.equal(drawn(prior, 4, choice=choice, engine=Rounding), exact)
+
+
+def test_without_a_second_look_such_errors_do_change_codes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prior = tiny.bottom()
+    exact = drawn(prior, 4, engine=Naive)
+    monkeypatch.setattr(sampling, "ERROR", 0.2)
+    monkeypatch.setattr(
+        sampling, "doubtful", lambda logits, *rest: torch.zeros(logits.shape[:-1], dtype=torch.bool)
+    )
+    assert not torch.equal(drawn(prior, 4, engine=Rounding), exact)
+
+
+def test_the_second_look_is_taken_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = tiny.top()
+    seen = []
+
+    def note(logits: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append(logits.dtype)
+        return choosing.pick(logits, *rest)
+
+    monkeypatch.setattr(sampling, "pick", note)
+    monkeypatch.setattr(sampling, "ERROR", 1e9)
+    drawn(prior)
+    assert seen[-1] == torch.float64 and seen[0] == torch.float32
+
+
+def test_equal_scores_give_the_lowest_code() -> None:
+    prior = tiny.top()
+    same = copy.deepcopy(prior)
+    with torch.no_grad():
+        for parameter in same.parameters():
+            parameter.zero_()
+    for engine in (Naive, Incremental):
+        assert (drawn(same, choice=ARGMAX, engine=engine)[:, 1:] == 0).all()

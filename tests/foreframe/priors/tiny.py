@@ -1,0 +1,96 @@
+"""Tiny priors of both kinds for tests: untrained, with every number drawn from a seed."""
+
+from typing import Any
+
+import torch
+
+from foreframe.config.training import Training
+from foreframe.networks.initialization import initialize
+from foreframe.priors import Codes, Grid, Prior, build, conditional_pixel_snail, pixel_snail
+from foreframe.randomness import generator
+
+TRAINING = Training(
+    optimizer="adamw",
+    learning_rate=0.01,
+    weight_decay=0.01,
+    batch_size=2,
+    epochs=1,
+    gradient_clip=None,
+    schedule="constant",
+    warmup_steps=0,
+    log_every=1,
+)
+
+
+def top_settings(**changes: Any) -> pixel_snail.Settings:
+    values: dict[str, Any] = {
+        "kind": "pixel_snail",
+        "level": "top",
+        "condition_on": (),
+        "channels": 6,
+        "residual_layers": 1,
+        "blocks": 2,
+        "key_channels": 4,
+        "value_channels": 5,
+        "attention_scale": "key",
+        "training": TRAINING,
+    }
+    return pixel_snail.Settings(**(values | changes))
+
+
+def bottom_settings(**changes: Any) -> conditional_pixel_snail.Settings:
+    values: dict[str, Any] = {
+        "kind": "conditional_pixel_snail",
+        "level": "bottom",
+        "condition_on": ("top",),
+        "channels": 6,
+        "residual_layers": 1,
+        "blocks": 2,
+        "kernel": (3, 3, 5),
+        "condition_layers": 1,
+        "condition_channels": 4,
+        "condition_kernel": (3, 3, 3),
+        "conditioning": "input",
+        "training": TRAINING,
+    }
+    return conditional_pixel_snail.Settings(**(values | changes))
+
+
+def top(grid: Grid = (2, 3, 3), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
+    return drawn(build(top_settings(**changes), Codes(grid, size), {}), seed)
+
+
+def bottom(half: Grid = (1, 2, 2), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
+    grid = (2 * half[0], 2 * half[1], 2 * half[2])
+    conditions = {"top": Codes(half, 5)}
+    return drawn(build(bottom_settings(**changes), Codes(grid, size), conditions), seed)
+
+
+def drawn(prior: Prior, seed: int) -> Prior:
+    """Give a prior its starting weights, enlarged so that its logits differ clearly."""
+    initialize(prior, generator(seed, "weights"))
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.mul_(2)
+    return prior.eval()
+
+
+def codes(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor:
+    """Return random codes of the prior's level: (B,T,H,W)."""
+    numbers = generator(seed, "codes")
+    return torch.randint(prior.codebook_size, (batch, *prior.grid), generator=numbers)
+
+
+def given(prior: Prior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Return random codes of the levels that the prior is given, by name."""
+    return {
+        level: torch.randint(
+            shape.codebook_size, (batch, *shape.grid), generator=generator(seed, "given", level)
+        )
+        for level, shape in prior.conditions.items()
+    }
+
+
+def condition(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor | None:
+    with torch.no_grad():
+        return prior.condition(given(prior, batch, seed))

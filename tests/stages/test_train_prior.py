@@ -1,0 +1,110 @@
+"""Laws of the stage train_prior: what it writes, that it learns, and that it repeats itself."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from foreframe import priors
+from foreframe.artefacts import facts, hdf5, tables
+from foreframe.config.compute import Compute
+from foreframe.errors import UserError
+from foreframe.priors import Codes, PriorSettings
+from stages import train_prior
+from tests.foreframe.priors import tiny
+
+COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+OUTS = ("model", "facts", "curve", "epochs")
+
+
+def write_latents(path: Path) -> None:
+    """Write codes that repeat along each row, so that a prior has something to learn."""
+    numbers = numpy.random.Generator(numpy.random.Philox(1))
+    attributes = {
+        "levels": json.dumps(["top", "bottom"]),
+        "codebook_size": json.dumps({"bottom": 7, "top": 5}),
+    }
+    with hdf5.creating(path, "latents", attributes) as file:
+        for name, count in (("train", 9), ("validation", 3), ("test", 2)):
+            group = file.create_group(name)
+            hdf5.store(group, "clip_start", numpy.arange(count, dtype=numpy.int64))
+            for level, grid, size in (("top", (1, 2, 3), 5), ("bottom", (2, 4, 6), 7)):
+                rows = numbers.integers(size, size=(count, *grid[:2], 1))
+                codes = numpy.broadcast_to(rows, (count, *grid)).astype(numpy.int16)
+                hdf5.store(group, level, codes, (1, *grid))
+
+
+def train(folder: Path, prior: PriorSettings, latents: Path) -> dict[str, Path]:
+    outs = {name: folder / name for name in OUTS}
+    folder.mkdir()
+    train_prior.main(latents=latents, prior=prior, seed=3, compute=COMPUTE, **outs)
+    return outs
+
+
+@pytest.fixture
+def latents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_latents(tmp_path / "latents.h5")
+    return tmp_path / "latents.h5"
+
+
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_it_learns_and_writes_a_prior_with_its_record(level: str, latents: Path) -> None:
+    training = tiny.TRAINING.model_copy(update={"epochs": 12})
+    settings = getattr(tiny, f"{level}_settings")(training=training)
+    outs = train(latents.parent / "outs", settings, latents)
+    prior = priors.load(outs["model"])
+    assert (prior.grid, prior.codebook_size) == {
+        "top": ((1, 2, 3), 5),
+        "bottom": ((2, 4, 6), 7),
+    }[level]
+    record = facts.read(outs["facts"], "training")
+    assert record["parameters"] == sum(value.numel() for value in prior.parameters())
+    assert (record["steps"], record["samples"]) == (60, 108)
+    assert record["environment"]["threads"] == 1
+    assert record["flops_per_clip"] > 0
+    assert record["final"]["train_loss"] < 0.8 * math.log(prior.codebook_size)
+    curve = tables.read(outs["curve"], ("step", "epoch", "samples", "loss"))
+    assert len(curve) == 60
+    epochs = tables.read(outs["epochs"], ("epoch", "step", "train_loss", "validation_loss"))
+    assert epochs["validation_loss"].iloc[-1] == record["final"]["validation_loss"]
+
+
+def test_the_same_inputs_give_the_same_bytes(latents: Path) -> None:
+    first, second = (
+        train(latents.parent / name, tiny.bottom_settings(), latents) for name in ("one", "two")
+    )
+    for name in OUTS:
+        assert first[name].read_bytes() == second[name].read_bytes(), name
+
+
+def test_a_level_that_is_not_there_is_named(latents: Path) -> None:
+    with pytest.raises(UserError, match=r"no level middle.*top, bottom"):
+        train(latents.parent / "outs", tiny.top_settings(level="middle"), latents)
+
+
+def test_operations_grow_with_the_grid_alone() -> None:
+    settings = tiny.bottom_settings()
+
+    def count(half: int) -> int:
+        grids = {"top": (half, 2, 2), "bottom": (2 * half, 4, 4)}
+        shapes = {name: Codes(grid, 7) for name, grid in grids.items()}
+        return train_prior.count_operations(settings, shapes)
+
+    first, second, third = count(1), count(2), count(3)
+    assert 0 < first < second
+    # Beyond the borders of the grid every code-frame costs the same.
+    assert third - second == second - first
+
+
+def test_a_set_is_read_in_the_order_asked_for(latents: Path) -> None:
+    with hdf5.opening(latents, "latents") as file:
+        samples = train_prior.samples(file["train"], tiny.bottom_settings())
+        batch = samples.read(torch.tensor([4, 0, 4]))
+        assert samples.count == 9 and set(batch) == {"top", "bottom"}
+        for row, index in enumerate((4, 0, 4)):
+            assert batch["bottom"][row].tolist() == file["train"]["bottom"][index].tolist()
+            assert batch["bottom"].dtype == torch.int64
