@@ -1,0 +1,75 @@
+"""The facts of an evaluation: plain numbers under the names that tables and the report look up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas
+from torch import nn
+
+from foreframe.metrics import code_baselines, nll
+from foreframe.metrics.codebook import codebook_use
+from foreframe.metrics.compression import compression
+from foreframe.metrics.sets import Models, SetScore
+
+Scores = Mapping[str, SetScore]  # set -> what it scores
+
+
+def autoencoder(models: Models, scores: Scores, training: str) -> dict[str, Any]:
+    """Return size, reconstruction error of every set, and codebook use over the set `training`."""
+    counts = scores[training].counts
+    return {
+        "parameters": parameters(models.autoencoder),
+        "mse": each(scores, lambda score: score.mse.scalar()),
+        "psnr": each(scores, lambda score: score.psnr.scalar()),
+        "codebook": {level: asdict(codebook_use(counts[level].total())) for level in counts},
+    }
+
+
+def priors(models: Models, scores: Scores, training: str) -> dict[str, Any]:
+    """Return each level's size, likelihood of every set, and its baselines fitted on `training`."""
+    return {level: _prior(models, scores, training, level) for level in models.priors}
+
+
+def _prior(models: Models, scores: Scores, training: str, level: str) -> dict[str, Any]:
+    nats = each(scores, lambda score: score.nll[level].nats())
+    fitted = code_baselines.fit(scores[training].counts[level])
+    return {
+        "parameters": parameters(models.priors[level]),
+        "nll": nats,
+        "bits": {name: nll.bits(value) for name, value in nats.items()},
+        "perplexity": {name: nll.perplexity(value) for name, value in nats.items()},
+        "chance": nll.chance(models.autoencoder.codebook_sizes[level]),
+        "baselines": {
+            "unigram": each(scores, lambda score: fitted.unigram_nats(score.counts[level])),
+            "copy_previous": each(
+                scores, lambda score: fitted.copy_previous_nats(score.counts[level])
+            ),
+        },
+    }
+
+
+def saved_bits(models: Models, frames: int, height: int, width: int) -> dict[str, float]:
+    """Return what the codes of a clip of this shape save against its 8-bit frames."""
+    sizes = models.autoencoder.codebook_sizes
+    grids = models.autoencoder.grids(frames, height, width)
+    return asdict(compression(frames, height, width, [(grids[x], sizes[x]) for x in sizes]))
+
+
+def prediction(per_frame: pandas.DataFrame) -> dict[str, dict[str, float]]:
+    """Return each predictor's PSNR and SSIM, means over the horizon."""
+    means = per_frame.groupby("predictor", sort=True)[["psnr", "ssim"]].mean()
+    return {
+        str(name): {"psnr": float(row["psnr"]), "ssim": float(row["ssim"])}
+        for name, row in means.iterrows()
+    }
+
+
+def parameters(model: nn.Module) -> int:
+    """Return the number of trained parameters; codebooks that follow an average are not counted."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def each(scores: Scores, value: Callable[[SetScore], float]) -> dict[str, float]:
+    """Return `value` of every set, by its name."""
+    return {name: value(score) for name, score in scores.items()}
