@@ -1,0 +1,14 @@
+"""The section `report` of params.yaml: what stands on the title page."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from foreframe.config.base import Strict
+
+
+class Report(Strict):
+    """Title and author of the report, as plain text."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    author: Annotated[str, Field(min_length=1, max_length=200)]

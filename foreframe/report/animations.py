@@ -1,0 +1,79 @@
+"""Frames that play: panels side by side in one lossless WebP, so they never fall out of step.
+
+Frames are uint8 (T, H, W, 3). Pixels are repeated, never smoothed, and no colour is lost.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from foreframe.report import style
+from foreframe.report.strips import Row, enlarge, factor_for, font
+
+PANEL = 190  # pixels, the least width of a panel
+GAP = 12
+TEXT = 17  # height of the letters
+BAR = 6  # height of the bar that shows the time
+PAUSE = 0.8  # seconds that the last frame stays
+
+
+def draw(panels: Sequence[Row], context: int | None = None) -> list[Image.Image]:
+    """Return the pictures of a clip; every panel has the same number of frames.
+
+    Under each panel a bar grows with time; with `context` it changes colour where frames are no
+    longer given but predicted.
+    """
+    return [_picture(panels, time, context) for time in range(len(panels[0].frames))]
+
+
+def _picture(panels: Sequence[Row], time: int, context: int | None) -> Image.Image:
+    frames, height, width = panels[0].frames.shape[:3]
+    factor = factor_for(width, PANEL)
+    head = TEXT * 2
+    size = (
+        len(panels) * (width * factor + GAP) - GAP,
+        head + height * factor + 2 * BAR,
+    )
+    image = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(image)
+    for place, panel in enumerate(panels):
+        left = place * (width * factor + GAP)
+        pen.text((left, TEXT // 3), panel.label, fill=style.INK, font=font(TEXT))
+        image.paste(Image.fromarray(enlarge(panel.frames[time], factor)), (left, head))
+        box = (left, head + height * factor + BAR // 2, width * factor)
+        _bar(pen, box, (time + 1) / frames, None if context is None else context / frames)
+    return image
+
+
+def _bar(
+    pen: ImageDraw.ImageDraw, box: tuple[int, int, int], share: float, given: float | None
+) -> None:
+    left, top, width = box
+    pen.rectangle((left, top, left + width - 1, top + BAR - 1), fill=style.PALE)
+    border = 1.0 if given is None else given
+    for start, stop, colour in (
+        (0.0, min(share, border), style.CONTEXT),
+        (border, share, style.PREDICTED),
+    ):
+        if stop > start:
+            pen.rectangle(
+                (left + start * width, top, left + stop * width - 1, top + BAR - 1), fill=colour
+            )
+
+
+def save(pictures: Sequence[Image.Image], frame_interval: float, path: Path) -> None:
+    """Write pictures as an endless clip at its true speed; the last one stays for a moment."""
+    interval = round(1000 * frame_interval)
+    durations = [interval] * (len(pictures) - 1) + [interval + round(1000 * PAUSE)]
+    pictures[0].save(
+        path,
+        format="WEBP",
+        save_all=True,
+        append_images=list(pictures[1:]),
+        duration=durations,
+        loop=0,
+        lossless=True,
+        quality=50,  # of the compression, there is no loss
+        method=2,
+    )

@@ -1,0 +1,140 @@
+"""Stage `report`: the study as a thesis, one Typst source set as a PDF and as a single HTML file.
+
+Every number is read from an artefact, every picture names the artefacts it was made from. The
+sections of params.yaml are taken as plain values, so a change of a model's code leaves the report
+as it is as long as its results do not change.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from foreframe import stage
+from foreframe.artefacts import atomic
+from foreframe.config.report import Report
+from foreframe.errors import UserError
+from foreframe.report import figures, values
+from foreframe.report.compile import compile_html, compile_pdf
+from foreframe.report.study import Paths, Study, load
+
+Section = dict[str, Any]
+
+SOURCE = "report.typ"
+
+
+def gather(folder: Path, sources: Mapping[str, Path]) -> None:
+    """Copy what Typst reads as it is into `folder`, under the names that the source uses.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    for name, path in sources.items():
+        try:
+            shutil.copyfile(path, folder / name)
+        except FileNotFoundError:
+            raise UserError(f"{path} does not exist. Get it back with git.") from None
+
+
+def describe(folder: Path, study: Study, report: Report) -> None:
+    """Write the numbers, the settings and the pictures of a study into `folder`."""
+    atomic.write_text(folder / "settings.json", values.as_json(study.settings))
+    atomic.write_text(folder / "values.json", values.as_json(values.of(study, report)))
+    figures.write_all(study, folder)
+
+
+def main(
+    *,
+    frames: Path,
+    split: Path,
+    normalization: Path,
+    autoencoder: Path,
+    autoencoder_facts: Path,
+    autoencoder_curve: Path,
+    autoencoder_epochs: Path,
+    latents: Path,
+    top: Path,
+    top_facts: Path,
+    top_curve: Path,
+    top_epochs: Path,
+    bottom: Path,
+    bottom_facts: Path,
+    bottom_curve: Path,
+    bottom_epochs: Path,
+    samples: Path,
+    metrics: Path,
+    per_frame: Path,
+    examples: Path,
+    template: Path,
+    style: Path,
+    references: Path,
+    published: Path,
+    report: Report,
+    seed: int,
+    compute_settings: Section,
+    source_settings: Section,
+    clip_settings: Section,
+    split_settings: Section,
+    autoencoder_settings: Section,
+    latents_settings: Section,
+    priors_settings: Section,
+    sampling_settings: Section,
+    evaluation_settings: Section,
+    pdf: Path,
+    html: Path,
+) -> None:
+    """Draw the pictures in a temporary folder, set the report there, publish its two files."""
+    paths = Paths(
+        frames=frames,
+        split=split,
+        normalization=normalization,
+        autoencoder=autoencoder,
+        autoencoder_facts=autoencoder_facts,
+        autoencoder_curve=autoencoder_curve,
+        autoencoder_epochs=autoencoder_epochs,
+        latents=latents,
+        top=top,
+        top_facts=top_facts,
+        top_curve=top_curve,
+        top_epochs=top_epochs,
+        bottom=bottom,
+        bottom_facts=bottom_facts,
+        bottom_curve=bottom_curve,
+        bottom_epochs=bottom_epochs,
+        samples=samples,
+        metrics=metrics,
+        per_frame=per_frame,
+        examples=examples,
+    )
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "compute": compute_settings,
+        "source": source_settings,
+        "clip": clip_settings,
+        "split": split_settings,
+        "autoencoder": autoencoder_settings,
+        "latents": latents_settings,
+        "priors": priors_settings,
+        "sampling": sampling_settings,
+        "evaluation": evaluation_settings,
+    }
+    study = load(paths, settings)
+    sources = {
+        SOURCE: template,
+        "style.typ": style,
+        "references.bib": references,
+        "published.json": published,
+        "metrics.json": metrics,
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        gather(folder, sources)
+        describe(folder, study, report)
+        pages, page = compile_pdf(folder / SOURCE), compile_html(folder / SOURCE)
+    atomic.write_bytes(pdf, pages)
+    atomic.write_bytes(html, page)
+
+
+if __name__ == "__main__":
+    stage.run(main)

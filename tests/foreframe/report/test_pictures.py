@@ -1,0 +1,93 @@
+"""Strips and clips show exactly the pixels of their frames, each where its label says."""
+
+from pathlib import Path
+
+import numpy
+from PIL import Image, ImageSequence
+
+from foreframe.report import animations, pictures, strips, style
+from foreframe.report.strips import Row
+from foreframe.report.study import Rollouts
+
+
+def frames(count: int, height: int = 3, width: int = 4) -> strips.Frames:
+    """Return frames with no two pixels alike."""
+    values = numpy.arange(count * height * width * 3) % 251
+    return values.reshape(count, height, width, 3).astype(numpy.uint8)
+
+
+def test_enlarging_repeats_pixels() -> None:
+    frame = frames(1)[0]
+    large = strips.enlarge(frame, 5)
+    assert large.shape == (15, 20, 3)
+    for row in range(5):
+        for column in range(5):
+            numpy.testing.assert_array_equal(large[row::5, column::5], frame)
+
+
+def test_the_factor_is_the_least_that_is_enough() -> None:
+    for width in (1, 63, 64, 65, 190, 256):
+        factor = strips.factor_for(width, 190)
+        assert factor * width >= 190
+        assert factor == 1 or (factor - 1) * width < 190
+
+
+def test_columns_are_spread_from_first_to_last() -> None:
+    assert strips.spread(16, 8)[0] == 1 and strips.spread(16, 8)[-1] == 16
+    assert len(strips.spread(16, 8)) == 8
+    assert strips.spread(3, 8) == [1, 2, 3]
+    assert strips.around_horizon(8, 16) == [7, 8, *range(9, 17)]
+    assert strips.around_horizon(1, 3) == [1, 2, 3]
+
+
+def test_a_strip_holds_each_frame_unchanged(tmp_path: Path) -> None:
+    clip = frames(4)
+    image = strips.draw([Row("a", clip), Row("b", clip[2:], first=3)], [1, 3, 4], context=2)
+    strips.save(image, tmp_path / "strip.png")
+    with Image.open(tmp_path / "strip.png") as stored:
+        assert stored.info == {}
+        pixels = numpy.asarray(stored)
+    factor = strips.factor_for(4, strips.CELL)
+    step_x, step_y = 4 * factor + strips.GAP, 3 * factor + strips.GAP + strips.EDGE
+    for line, (first, shown) in enumerate(((1, clip), (3, clip[2:]))):
+        for column, number in enumerate((1, 3, 4)):
+            x, y = strips.LABELS + column * step_x, 2 * strips.TEXT + line * step_y
+            cell = pixels[y : y + 3 * factor : factor, x : x + 4 * factor : factor]
+            there = first <= number < first + len(shown)
+            expected = shown[number - first] if there else numpy.full((3, 4, 3), 255)
+            numpy.testing.assert_array_equal(cell, expected)
+
+
+def test_the_line_under_a_frame_tells_given_from_predicted() -> None:
+    image = strips.draw([Row("a", frames(2))], [1, 2], context=1)
+    factor = strips.factor_for(4, strips.CELL)
+    y = 2 * strips.TEXT + 3 * factor + 1
+    for column, colour in enumerate((style.CONTEXT, style.PREDICTED)):
+        x = strips.LABELS + column * (4 * factor + strips.GAP)
+        pixel = numpy.asarray(image)[y, x]
+        assert "#" + "".join(f"{part:02X}" for part in pixel) == colour
+
+
+def test_a_clip_plays_every_frame_without_loss(tmp_path: Path) -> None:
+    left, right = frames(5), frames(5)[::-1]
+    path = tmp_path / "clip.webp"
+    animations.save(animations.draw([Row("l", left), Row("r", right)], context=2), 0.1, path)
+    factor = strips.factor_for(4, animations.PANEL)
+    with Image.open(path) as stored:
+        shown = [numpy.asarray(part.convert("RGB")) for part in ImageSequence.Iterator(stored)]
+        assert stored.info["loop"] == 0
+    assert len(shown) == 5
+    y = 2 * animations.TEXT
+    for time, picture in enumerate(shown):
+        for x, clip in ((0, left), (4 * factor + animations.GAP, right)):
+            panel = picture[y : y + 3 * factor : factor, x : x + 4 * factor : factor]
+            numpy.testing.assert_array_equal(panel, clip[time])
+
+
+def test_the_error_map_of_a_perfect_future_is_black() -> None:
+    real = frames(8)[None]
+    rollouts = Rollouts(context=4, real=real, futures={"perfect": real[:, 4:]})
+    pixels = numpy.asarray(pictures.errors(rollouts))
+    factor = strips.factor_for(4, strips.CELL)
+    corner = pixels[2 * strips.TEXT :, strips.LABELS :][: 3 * factor, : 4 * factor]
+    assert corner.max() <= 4  # the darkest colour of the scale

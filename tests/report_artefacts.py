@@ -1,0 +1,327 @@
+"""Makes a tiny study's artefacts with the real writers, in the schemas that the stages write.
+
+The pictures are a bar that moves over a slope, so that strips and clips can be told apart by eye.
+"""
+
+import json
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+import torch
+from numpy.typing import NDArray
+
+from foreframe.artefacts import facts, hdf5, tables, tensors
+from foreframe.report.study import Paths
+from workflow import preset
+
+Frames = NDArray[numpy.uint8]
+SETS = ("train", "validation", "test")
+CLIP, CONTEXT, CODES, SHOWN = 16, 8, 32, 2
+PREDICTORS = ("copy_last_frame", "reconstruction", "argmax", "sampled")
+ENVIRONMENT = {
+    "python": "3.11.7",
+    "system": "Linux x86_64",
+    "torch": "2.13.0",
+    "device": "cpu",
+    "gpu": None,
+    "threads": 2,
+    "precision": "float32",
+    "deterministic": True,
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Rows and columns of the frames (multiples of 8), number of frames, clips and steps."""
+
+    height: int = 24
+    width: int = 32
+    frames: int = 400
+    clips: int = 3
+    steps: int = 60
+
+
+def parameters() -> dict[str, Any]:
+    """Return the sections of params.yaml that a report reads: the smoke preset, small and fixed."""
+    sections = preset.values("smoke")
+    del sections["videos"]
+    choice = {"mode": "argmax", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    sections["clip"] = {"frames": CLIP, "context": CONTEXT}
+    sections["autoencoder"]["codebook_size"] = CODES
+    sections["sampling"] |= {
+        "clips": 3,
+        "show": SHOWN,
+        "choices": {"argmax": choice, "sampled": {**choice, "mode": "sample"}},
+        "context_encoding": "full_clip",
+    }
+    return sections
+
+
+def paths(folder: Path) -> Paths:
+    """Return where the artefacts of a study in `folder` lie."""
+    names = {
+        "frames": "frames.h5",
+        "latents": "latents.h5",
+        "samples": "samples.h5",
+        "examples": "examples.h5",
+        "per_frame": "per_frame.csv",
+        "autoencoder": "autoencoder.safetensors",
+        "autoencoder_facts": "autoencoder.json",
+    }
+    for model in ("autoencoder", "top", "bottom"):
+        stem = model if model == "autoencoder" else f"priors/{model}"
+        names[model] = f"{stem}.safetensors"
+        names[f"{model}_facts"] = f"{stem}.json"
+        names[f"{model}_curve"] = f"{stem}.csv"
+        names[f"{model}_epochs"] = f"{stem}_epochs.csv"
+    return Paths(
+        **{
+            field.name: folder / names.get(field.name, f"{field.name}.json")
+            for field in fields(Paths)
+        }
+    )
+
+
+def make(folder: Path, size: Size | None = None) -> Paths:
+    """Write every artefact that the report reads into `folder`."""
+    size = size or Size()
+    result = paths(folder)
+    random = numpy.random.Generator(numpy.random.Philox(1))
+    _frames(result.frames, size)
+    _facts(result)
+    for name in ("autoencoder", "top", "bottom"):
+        _training(result, name, size, random)
+    _latents(result.latents, size)
+    _samples(result.samples, size, random)
+    _examples(result.examples, size, random)
+    facts.write(result.metrics, "metrics", metrics())
+    tables.write(result.per_frame, _per_frame())
+    return result
+
+
+def picture(size: Size, first: int, frames: int) -> Frames:
+    """Return (frames, H, W, 3): a white bar moving right over a slope of greens."""
+    rows = numpy.linspace(40, 160, size.height)[:, None, None]
+    result = numpy.broadcast_to(
+        rows * numpy.array([0.3, 1.0, 0.5]), (size.height, size.width, 3)
+    ).astype(numpy.uint8)
+    result = numpy.repeat(result[None], frames, axis=0)
+    for index in range(frames):
+        start = (first + index) % (size.width - 4)
+        result[index, size.height // 3 :, start : start + 4] = 240
+    return result
+
+
+def _noisy(frames: Frames, random: numpy.random.Generator, amount: int) -> Frames:
+    noise = random.integers(-amount, amount + 1, frames.shape)
+    return numpy.clip(frames.astype(numpy.int64) + noise, 0, 255).astype(numpy.uint8)
+
+
+def _frames(path: Path, size: Size) -> None:
+    attributes = {
+        "frame_interval": 0.1,
+        "source_kind": "car_racing",
+        "action_names": json.dumps(["steering", "gas", "brake"]),
+    }
+    half = size.frames // 2
+    with hdf5.creating(path, "frames", attributes) as file:
+        chunks = (CLIP, size.height, size.width, 3)
+        hdf5.store(file, "frames", picture(size, 0, size.frames), chunks)
+        hdf5.store(file, "actions", numpy.zeros((size.frames, 3), numpy.float32))
+        hdf5.store(file, "episode_start", numpy.array([0, half]))
+        hdf5.store(file, "episode_length", numpy.array([half, size.frames - half]))
+        hdf5.store(file, "episode_origin", numpy.array(["seed 0", "seed 1"]))
+
+
+def _facts(result: Paths) -> None:
+    split = {
+        "train": [[0, 200], [200, 320]],
+        "validation": [[320, 360]],
+        "test": [[360, 400]],
+        "clip_frames": CLIP,
+        "train_stride": 1,
+        "evaluation_stride": 8,
+        "clips": {"train": 290, "validation": 4, "test": 4},
+    }
+    facts.write(result.split, "split", split)
+    normalization = {"mean": [0.4, 0.5, 0.3], "std": [0.2, 0.25, 0.21], "pixels": 320 * 24 * 32}
+    facts.write(result.normalization, "normalization", normalization)
+
+
+def _training(result: Paths, name: str, size: Size, random: numpy.random.Generator) -> None:
+    final = 0.08 if name == "autoencoder" else 1.9
+    curve, epochs = _curves(size, final, random, name == "autoencoder")
+    values = {
+        "parameters": {"autoencoder": 98765, "top": 543210, "bottom": 1234567}[name],
+        "steps": size.steps,
+        "samples": size.steps * 8,
+        "environment": ENVIRONMENT,
+        "final": epochs.iloc[-1].to_dict(),
+    }
+    schema = "autoencoder" if name == "autoencoder" else "prior"
+    weights = {"weight": torch.full((2, 2), float(len(name)))}
+    tensors.write(getattr(result, name), weights, schema, {"kind": name})
+    facts.write(getattr(result, f"{name}_facts"), "training", values)
+    tables.write(getattr(result, f"{name}_curve"), curve)
+    tables.write(getattr(result, f"{name}_epochs"), epochs)
+
+
+def _curves(
+    size: Size, final: float, random: numpy.random.Generator, codebooks: bool
+) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    steps = numpy.arange(1, size.steps + 1)
+    loss = final * (1 + 3 * numpy.exp(-steps / 8)) + random.normal(0, final / 50, size.steps)
+    curve: dict[str, Any] = {
+        "epoch": 1 + (steps - 1) * 3 // size.steps,
+        "step": steps,
+        "samples": steps * 8,
+        "loss": loss,
+        "gradient_norm": loss * 0.3,
+        "learning_rate": 0.001,
+    }
+    ends = numpy.array([size.steps // 3, 2 * size.steps // 3, size.steps])
+    epochs: dict[str, Any] = {"epoch": [1, 2, 3], "step": ends, "samples": ends * 8}
+    if codebooks:
+        curve |= {"reconstruction": loss * 0.8}
+        curve |= {f"commitment_{level}": loss * 0.4 for level in ("top", "bottom")}
+    for prefix, factor in (("train", 1.0), ("validation", 1.06)):
+        epochs[f"{prefix}_loss"] = loss[ends - 1] * factor
+        if codebooks:
+            epochs[f"{prefix}_reconstruction"] = loss[ends - 1] * factor * 0.8
+            for level in ("top", "bottom"):
+                epochs[f"{prefix}_commitment_{level}"] = loss[ends - 1] * 0.4
+                epochs[f"{prefix}_usage_{level}"] = [0.3, 0.6, 0.75]
+                epochs[f"{prefix}_perplexity_{level}"] = [5.0, 11.0, 14.5]
+    return pandas.DataFrame(curve), pandas.DataFrame(epochs)
+
+
+def _latents(path: Path, size: Size) -> None:
+    attributes = {
+        "levels": json.dumps(["top", "bottom"]),
+        "codebook_size": json.dumps({"top": CODES, "bottom": CODES}),
+    }
+    with hdf5.creating(path, "latents", attributes) as file:
+        for name, count in zip(SETS, (72, 4, 4), strict=True):
+            group = file.create_group(name)
+            for level, (t, h, w) in grids(size).items():
+                hdf5.store(group, level, numpy.zeros((count, t, h, w), numpy.int16))
+            hdf5.store(group, "clip_start", numpy.arange(count))
+
+
+def grids(size: Size) -> dict[str, tuple[int, int, int]]:
+    """Return code-frames, rows and columns of both levels."""
+    return {
+        "top": (CLIP // 4, size.height // 8, size.width // 8),
+        "bottom": (CLIP // 2, size.height // 4, size.width // 4),
+    }
+
+
+def _samples(path: Path, size: Size, random: numpy.random.Generator) -> None:
+    horizon = CLIP - CONTEXT
+    attributes = {
+        "context": CONTEXT,
+        "horizon": horizon,
+        "context_encoding": "full_clip",
+        "show": SHOWN,
+        "seed": 0,
+    }
+    real = numpy.stack([picture(size, 7 * clip, CLIP) for clip in range(size.clips)])
+    with hdf5.creating(path, "samples", attributes) as file:
+        hdf5.store(file, "clip_start", 360 + numpy.arange(size.clips))
+        hdf5.store(file, "real", real)
+        for name, amount in (("argmax", 30), ("sampled", 60)):
+            group = file.create_group(name)
+            future = _noisy(real[:, CONTEXT:], random, amount)
+            hdf5.store(group, "frames", future)
+            for level, shape in grids(size).items():
+                hdf5.store(group, level, numpy.zeros((size.clips, *shape), numpy.int16))
+
+
+def _examples(path: Path, size: Size, random: numpy.random.Generator) -> None:
+    original = numpy.stack([picture(size, 5 * clip, CLIP) for clip in range(SHOWN)])
+    grey = original.mean(axis=-1, keepdims=True).repeat(3, axis=-1).astype(numpy.uint8)
+    with hdf5.creating(path, "examples", {}) as file:
+        hdf5.store(file, "original", original)
+        hdf5.store(file, "reconstruction", _noisy(original, random, 10))
+        hdf5.store(file, "top_only", _noisy(original // 2 + 60, random, 5))
+        hdf5.store(file, "bottom_only", _noisy(grey, random, 10))
+
+
+def _three(first: float, step: float = 0.05) -> dict[str, float]:
+    return {name: first + index * step for index, name in enumerate(SETS)}
+
+
+def _prior(parameters: int, nll: float) -> dict[str, Any]:
+    values = _three(nll, 0.08)
+    return {
+        "parameters": parameters,
+        "nll": values,
+        "bits": {name: value / math.log(2) for name, value in values.items()},
+        "perplexity": {name: math.exp(value) for name, value in values.items()},
+        "chance": math.log(CODES),
+        "baselines": {"unigram": _three(3.01), "copy_previous": _three(2.47)},
+    }
+
+
+def metrics() -> dict[str, Any]:
+    """Return metrics.json's content."""
+    use = {"size": CODES, "used": 24, "usage": 0.75, "dead": 8, "perplexity": 14.52}
+    quality = {"reconstruction": 29.31, "copy_last_frame": 21.17, "argmax": 22.83, "sampled": 20.62}
+    return {
+        "protocol": {
+            "dataset": "0" * 32,
+            "split": "1" * 32,
+            "clips": {"train": 290, "validation": 4, "test": 4},
+            "clip_strides": {"train": 1, "validation": 8, "test": 8},
+            "prediction_set": "test",
+            "prediction_clips": [0, 1, 3],
+            "context": CONTEXT,
+            "horizon": CLIP - CONTEXT,
+            "context_encoding": "full_clip",
+            "frame_size": [24, 32],
+            "resizing": "none",
+            "value_range": "[0, 1]",
+            "metrics": {"psnr": "per frame", "ssim": "gaussian"},
+            "samples_per_context": 1,
+            "best_of": "none",
+            "seed": 0,
+        },
+        "protocol_digest": "ab" * 32,
+        "clips": {"train": 290, "validation": 4, "test": 4},
+        "autoencoder": {
+            "parameters": 98765,
+            "mse": _three(0.0612, 0.0041),
+            "psnr": _three(29.74, -0.21),
+            "codebook": {"top": use, "bottom": {**use, "used": 30, "usage": 0.9375, "dead": 2}},
+        },
+        "compression": {
+            "raw_bits": 294912.0,
+            "code_bits": 2160.0,
+            "reduction": 0.98537,
+            "factor": 68.27,
+        },
+        "priors": {"top": _prior(543210, 1.712), "bottom": _prior(1234567, 2.134)},
+        "prediction": {
+            name: {"psnr": value, "ssim": value / 40} for name, value in quality.items()
+        },
+        "prediction_clips": 3,
+        "environment": ENVIRONMENT,
+    }
+
+
+def _per_frame() -> pandas.DataFrame:
+    rows = [
+        {
+            "predictor": name,
+            "frame": frame,
+            "psnr": 31.0 - 2 * place - frame * (0.1 + 0.4 * place),
+            "ssim": 0.95 - 0.05 * place - frame * 0.01 * place,
+        }
+        for place, name in enumerate(("reconstruction", "argmax", "copy_last_frame", "sampled"))
+        for frame in range(1, CLIP - CONTEXT + 1)
+    ]
+    return pandas.DataFrame(rows)

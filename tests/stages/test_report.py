@@ -1,0 +1,274 @@
+"""The report as a whole: reproducible, complete, traceable, one file, plain about what lacks."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from foreframe.artefacts.digest import digest
+from foreframe.report.study import Paths
+from tests import report_artefacts
+from tests.needs import needs_program
+from tests.smoke import ROOT
+
+REPORTS = ROOT / "reports"
+HEX = re.compile(r"\b[0-9a-f]{32}\b")
+
+
+def arguments(artefacts: Paths, reports: Path) -> list[str]:
+    """Return the stage's command line, whose params.yaml and outputs lie in the working folder.
+
+    Nothing is written here: `write_parameters` makes params.yaml in a folder that it is given.
+    """
+    paths = {field.name: getattr(artefacts, field.name) for field in fields(Paths)} | {
+        "template": reports / "driving.typ",
+        "style": reports / "style.typ",
+        "references": reports / "references.bib",
+        "published": reports / "driving_published.json",
+        "pdf": Path("report.pdf"),
+        "html": Path("report.html"),
+    }
+    keys = {"seed": "seed", "report": "report"}
+    keys |= {f"{name}_settings": name for name in report_artefacts.parameters() if name not in keys}
+    words = {name: str(path) for name, path in paths.items()}
+    words |= {name: f"params.yaml:{key}" for name, key in keys.items()}
+    return [word for name in words for word in (f"--{name.replace('_', '-')}", words[name])]
+
+
+def write_parameters(folder: Path) -> None:
+    """Write params.yaml into a test's own folder."""
+    assert folder.is_absolute(), "a relative folder would be the project's own"
+    (folder / "params.yaml").write_text(json.dumps(report_artefacts.parameters()), encoding="utf-8")
+
+
+def run(
+    folder: Path, reports: Path = REPORTS, hash_seed: str = "0"
+) -> "subprocess.CompletedProcess[str]":
+    """Make a study in `folder` and run the stage there, in a process of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    relative = Path("data/driving")
+    if not (folder / relative).exists():
+        report_artefacts.make(folder / relative)
+    write_parameters(folder)
+    words = arguments(report_artefacts.paths(relative), reports)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
+    return subprocess.run(
+        [sys.executable, "-m", "stages.report", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny study and its report."""
+    folder = tmp_path_factory.mktemp("report") / "study"
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def broken(study: Path, tmp_path: Path) -> Path:
+    """A copy of the study without its report, for tests to damage."""
+    shutil.copytree(study, tmp_path / "broken", ignore=shutil.ignore_patterns("report.*"))
+    return tmp_path / "broken"
+
+
+@pytest.fixture(scope="module")
+def page(study: Path) -> str:
+    """The HTML."""
+    return (study / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def text(study: Path) -> str:
+    """The words of the PDF."""
+    needs_program("pdftotext")
+    command = ["pdftotext", "-layout", str(study / "report.pdf"), "-"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Elements(HTMLParser):
+    """Every start tag of a page, with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
+        return (attributes for name, attributes in self.found if name == tag)
+
+
+def artefacts(study: Path) -> Paths:
+    return report_artefacts.paths(study / "data/driving")
+
+
+def digests(study: Path) -> set[str]:
+    return {digest(path) for path in vars(artefacts(study)).values()}
+
+
+def test_another_process_in_another_folder_gives_the_same_bytes(
+    study: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "somewhere else"
+    done = run(again, hash_seed="1")
+    assert done.returncode == 0, done.stderr
+    for name in ("report.pdf", "report.html"):
+        assert (again / name).read_bytes() == (study / name).read_bytes(), name
+
+
+def test_every_printed_digest_is_one_of_an_artefact(study: Path, page: str, text: str) -> None:
+    # The protocol names the digests of the frames and of the split that it was measured on.
+    allowed = digests(study) | set(HEX.findall(json.dumps(report_artefacts.metrics())))
+    printed = set(HEX.findall(re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)))
+    assert printed >= digests(study)
+    assert printed <= allowed
+    short = set(re.findall(r"\b[0-9a-f]{8}\b", text))
+    assert short >= {name[:8] for name in digests(study)}
+    dates = {name for name in short if name.isdigit()}
+    assert short - dates <= {name[:8] for name in allowed}
+
+
+def test_every_figure_says_what_it_was_made_from(page: str) -> None:
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    assert len(figures) > 25
+    bare = [figure for figure in figures if 'class="provenance"' not in figure]
+    # The lists of artefacts and of parameters are themselves what things were made from.
+    ids = [re.findall(r'id="(.*?)"', figure)[0] for figure in bare]
+    assert ids == ["artefacts", "parameter-table"]
+
+
+def test_the_numbers_of_the_metrics_are_in_the_text(text: str) -> None:
+    metrics = report_artefacts.metrics()
+    expected = [f"{value:.3f}" for value in metrics["autoencoder"]["mse"].values()]
+    expected += [f"{value:.2f}" for value in metrics["autoencoder"]["psnr"].values()]
+    for prior in metrics["priors"].values():
+        expected += [f"{value:.3f}" for value in prior["nll"].values()]
+        expected += [f"{prior['bits']['test']:.2f}", f"{prior['parameters']:,}"]
+        for baseline in prior["baselines"].values():
+            expected += [f"{value:.3f}" for value in baseline.values()]
+    for predictor in metrics["prediction"].values():
+        expected += [f"{predictor['psnr']:.2f}", f"{predictor['ssim']:.3f}"]
+    missing = [number for number in expected if number not in text]
+    assert missing == []
+
+
+def test_the_numbers_of_the_thesis_stand_beside_ours(text: str) -> None:
+    published = json.loads((REPORTS / "driving_published.json").read_text())
+    for numbers in (
+        published["autoencoder"]["mse"],
+        published["top"]["nll"],
+        published["bottom"]["nll"],
+    ):
+        for name in ("train", "validation", "test"):
+            assert f"{numbers[name]:.3f}" in text
+
+
+def test_the_page_is_one_file(page: str) -> None:
+    elements = Elements(page)
+    for attributes in elements.of("img"):
+        assert str(attributes["src"]).startswith("data:image/")
+    for attributes in elements.of("a"):
+        assert re.match(r"#|https://(arxiv\.org|doi\.org)/", str(attributes["href"]))
+    assert not list(elements.of("script")) and not list(elements.of("link"))
+    assert "url(" not in page and "@import" not in page
+
+
+def test_links_within_the_page_arrive(page: str) -> None:
+    elements = Elements(page)
+    places = {attributes["id"] for _, attributes in elements.found if "id" in attributes}
+    targets = {str(attributes["href"]) for attributes in elements.of("a")}
+    assert {target[1:] for target in targets if target.startswith("#")} <= places
+
+
+def test_every_picture_has_words_and_examples_play(page: str) -> None:
+    pictures = list(Elements(page).of("img"))
+    assert all(len(attributes["alt"] or "") > 20 for attributes in pictures)
+    moving = [attributes for attributes in pictures if "image/webp" in str(attributes["src"])]
+    shown = report_artefacts.parameters()["sampling"]["show"]
+    assert len(moving) == 2 * shown
+    for name in ("gallery", "overview", "curve_top", "per_frame", "errors", "example_1"):
+        assert f'<figure id="{name}"' in page
+
+
+def test_the_pdf_is_archivable_and_its_lists_are_numbered(study: Path, text: str) -> None:
+    content = (study / "report.pdf").read_bytes()
+    assert b"pdfaid" in content and b"pdfuaid" in content
+    for line in ("Figure 3.1 What the data look like", "Table 6.2 Negative log-likelihood"):
+        assert line in text
+    assert str(study) not in text
+
+
+def test_a_missing_number_stops_the_report_and_leaves_the_old_one(broken: Path) -> None:
+    path = broken / "data/driving/metrics.json"
+    metrics = json.loads(path.read_text())
+    del metrics["compression"]["factor"]
+    path.write_text(json.dumps(metrics))
+    (broken / "report.pdf").write_bytes(b"old")
+    done = run(broken)
+    assert done.returncode == 1
+    assert 'does not contain key "factor"' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (broken / "report.pdf").read_bytes() == b"old"
+    assert not (broken / "report.html").exists()
+
+
+def test_a_missing_artefact_is_named_with_its_cure(broken: Path) -> None:
+    (broken / "data/driving/priors/top.csv").unlink()
+    done = run(broken)
+    assert done.returncode == 1
+    assert "priors/top.csv does not exist. Run `dvc repro`" in done.stderr
+
+
+def test_a_missing_source_is_named_with_its_cure(broken: Path, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    shutil.copytree(REPORTS, reports)
+    (reports / "references.bib").unlink()
+    done = run(broken, reports)
+    assert done.returncode == 1
+    assert "references.bib does not exist" in done.stderr
+
+
+def test_verdicts_follow_the_numbers(broken: Path) -> None:
+    needs_program("pdftotext")
+    path = broken / "data/driving/metrics.json"
+    metrics = json.loads(path.read_text())
+    for prior in metrics["priors"].values():
+        prior["baselines"]["copy_previous"]["test"] = 0.1
+    metrics["prediction"]["copy_last_frame"]["psnr"] = 60.0
+    path.write_text(json.dumps(metrics))
+    done = run(broken)
+    assert done.returncode == 0, done.stderr
+    page = re.sub(r"\s+", " ", re.sub("<.*?>", "", (broken / "report.html").read_text()))
+    assert "neither is better than the best simple baseline" in page
+    assert "neither prior predicts unseen codes better than its best baseline" in page
+    assert "on average no closer to the truth than the last given frame" in page
+
+
+def test_the_stage_needs_no_torch() -> None:
+    program = "import sys, stages.report; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_no_number_of_a_result_is_typed_by_hand() -> None:
+    """Outside code and comments, the source's prose holds no digits but those of section names."""
+    source = (REPORTS / "driving.typ").read_text(encoding="utf-8")
+    prose = [line for line in source.splitlines() if re.match(r"[A-Z_][a-z]", line.strip())]
+    typed = [line for line in prose if re.search(r"(?<![#\w.(\-])\d+\.\d+", line)]
+    assert [line for line in typed if "figure" not in line] == []
