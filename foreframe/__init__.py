@@ -1,1 +1,1 @@
-"""Foreframe: the library that the stages call. Import its modules by name; nothing is re-exported here."""
+"""Foreframe: the library that the stages call. Its modules are imported by name, not from here."""

@@ -24,14 +24,14 @@ def prepare(compute: Compute) -> torch.device:
     # cuBLAS reads this when CUDA starts; without it some of its kernels are not repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(compute.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     allow_tf32 = compute.precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = allow_tf32
     torch.backends.cudnn.allow_tf32 = allow_tf32
     # Filling fresh memory with NaN guards against reading it; it costs time and no stage needs it.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010, untyped
     return _device(compute)
 
 

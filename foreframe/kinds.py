@@ -8,6 +8,7 @@ import importlib.util
 import pkgutil
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from foreframe.errors import UserError
@@ -48,5 +49,5 @@ def _is_kind(module: str) -> bool:
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return False
     # Read, not imported: looking for one kind must not load the libraries of all others.
-    with open(spec.origin, encoding="utf-8") as file:
-        return re.search(r"^class Settings\b", file.read(), re.MULTILINE) is not None
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    return re.search(r"^class Settings\b", text, re.MULTILINE) is not None

@@ -1,1 +1,1 @@
-"""The schema of params.yaml, one section a file, so that a stage depends on its own sections only."""
+"""The schema of params.yaml, a section a file, so that a stage depends on its own sections only."""

@@ -1,6 +1,5 @@
 """A stage's command line is its signature, and a user's mistake ends it in plain words."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -92,7 +91,7 @@ def test_a_stage_that_works(folder: Path) -> None:
 def test_a_signal_ends_it_with_its_code_and_leaves_nothing(
     folder: Path, number: signal.Signals, code: int
 ) -> None:
-    before = set(os.listdir(folder))
+    before = set(folder.iterdir())
     run = subprocess.Popen(command(folder, "lucky.two"), stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     assert run.stdout.readline() == "waiting\n"
@@ -100,4 +99,4 @@ def test_a_signal_ends_it_with_its_code_and_leaves_nothing(
     run.send_signal(number)
     assert run.wait(timeout=20) == code
     assert time.monotonic() - start < 10
-    assert set(os.listdir(folder)) == before
+    assert set(folder.iterdir()) == before

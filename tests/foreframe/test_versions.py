@@ -8,7 +8,7 @@ from foreframe.versions import all_versions, code_digest, nested
 
 MODULES = {
     "pack/__init__.py": '"""The package."""\n',
-    "pack/base.py": '"""Base."""\n\nfrom os import sep\n\n\ndef one():\n    """Return 1."""\n    return 1\n',
+    "pack/base.py": '"""Base."""\n\n\ndef one():\n    """Return 1."""\n    return 1\n',
     "pack/middle.py": "from pack import base\n\n\ndef two():\n    return base.one() + 1\n",
     "pack/top.py": "import pack.middle\n\nX = f'{pack.middle.two()}'\n",
     "pack/other.py": "Y = 1\n",

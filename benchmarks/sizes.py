@@ -1,0 +1,61 @@
+"""Untrained priors at the sizes of the presets, and on grids that are larger than theirs."""
+
+from dataclasses import dataclass
+
+import torch
+
+from foreframe import autoencoders, priors
+from foreframe.config import params
+from foreframe.networks.initialization import initialize
+from foreframe.priors import Codes
+from foreframe.priors.snail import SnailPrior
+from foreframe.randomness import generator
+from workflow import preset
+
+
+@dataclass(frozen=True)
+class Size:
+    """A preset's priors on its own grids, `factor` times as many rows and columns."""
+
+    preset: str
+    factor: int
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.preset if self.factor == 1 else f"{self.preset} x{self.factor}"
+
+    def shapes(self) -> dict[str, Codes]:
+        """Return the grid and codebook size of each level, top first."""
+        settings = params.check(preset.values(self.preset), self.preset)
+        with torch.device("meta"):
+            model = autoencoders.build(settings.autoencoder)
+        source = settings.source
+        height, width = self.factor * source.height, self.factor * source.width
+        grids = model.grids(settings.clip.frames, height, width)
+        return {level: Codes(grids[level], model.codebook_sizes[level]) for level in model.levels}
+
+    def priors(self) -> dict[str, SnailPrior]:
+        """Return the priors with their starting weights, on the CPU."""
+        result = self.untrained()
+        for level, prior in result.items():
+            initialize(prior, generator(0, "benchmark", level))
+        return result
+
+    def untrained(self) -> dict[str, SnailPrior]:
+        """Return the priors on the device that torch makes tensors on."""
+        settings = params.check(preset.values(self.preset), self.preset)
+        shapes = self.shapes()
+        result = {}
+        for level, prior_settings in settings.priors.items():
+            given = {name: shapes[name] for name in prior_settings.condition_on}
+            prior = priors.build(prior_settings, shapes[level], given)
+            assert isinstance(prior, SnailPrior)
+            result[level] = prior.eval()
+        return result
+
+
+def parse(text: str) -> Size:
+    """Return the size written as `laptop` or `laptop*4`."""
+    name, _, factor = text.partition("*")
+    return Size(name, int(factor or 1))

@@ -1,0 +1,26 @@
+"""Stage `versions`: check params.yaml as a whole, and write the code version of every module.
+
+It runs first, so a wrong parameter is named before any work; what it writes changes only where code
+changes, so the stages after it stay as they are when a comment is reworded.
+"""
+
+from pathlib import Path
+
+from foreframe import stage, versions
+from foreframe.artefacts import facts
+from foreframe.config import params as schema
+
+
+def main(*, params: Path, stages: Path, library: Path, out: Path) -> None:
+    """Write `out`, JSON facts with a digest under each module's dotted name.
+
+    Raises:
+        UserError: params.yaml is wrong, and where.
+    """
+    schema.load(params)
+    digests = versions.all_versions([stages, library])
+    facts.write(out, "versions", versions.nested(digests))
+
+
+if __name__ == "__main__":
+    stage.run(main)

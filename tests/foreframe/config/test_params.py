@@ -1,0 +1,97 @@
+"""The whole of params.yaml: unknown, missing, mistyped and contradictory values are named."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from foreframe.config import params
+from foreframe.errors import UserError
+from workflow import preset
+
+LAPTOP = preset.values("laptop")
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    content = copy.deepcopy(LAPTOP)
+    *parents, leaf = key.split(".")
+    place = content
+    for parent in parents:
+        place = place[parent]
+    if value is ...:
+        del place[leaf]
+    else:
+        place[leaf] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sed", 0, r"p: sed is no parameter.*allowed: seed"),
+        ("seed", ..., r"p: the parameter seed is missing"),
+        ("seed", -1, r"p: seed: .*greater than or equal to 0"),
+        ("seed", "zero", r"p: seed: .*integer"),
+        ("source.kind", "carracing", r"p: source\.kind: 'carracing' is unknown.*car_racing"),
+        ("source.kind", ..., r"p: source\.kind is missing.*car_racing"),
+        ("source.heigth", 64, r"p: source\.heigth is no parameter\. Did you mean height\?"),
+        ("source.height", 60, r"source\.height is 60; a vqvae autoencoder needs a multiple of 8"),
+        ("source.frame_interval", 0.03, r"p: source: frame_interval is 0\.03 s.*multiple"),
+        ("clip.frames", 18, r"clip\.frames is 18; .*multiple of 4"),
+        ("clip.context", 6, r"clip\.context is 6; .*multiple of 4"),
+        ("clip.context", 16, r"p: clip.*context"),
+        ("split.train", 0.9, r"p: split: .*add up to 1"),
+        ("split.test", 0.0, r"p: split\.test"),
+        ("autoencoder.codebook_size", 0, r"p: autoencoder\.codebook_size"),
+        ("autoencoder.training.epochs", 1.5, r"p: autoencoder\.training\.epochs"),
+        ("priors.top.level", "middle", r"priors\.top\.level is middle; it must be top"),
+        ("priors.bottom.condition_on", ["middle"], r"names middle, which no prior above it models"),
+        ("priors.bottom", ..., r"the levels bottom have no prior"),
+        ("priors.Bad name", {}, r"p: priors"),
+        ("priors.bottom.kernel", [3, 7], r"p: priors\.bottom\.kernel"),
+        ("sampling.choices.argmax.mode", "max", r"p: sampling\.choices\.argmax\.mode"),
+        ("sampling.choices.sampled.temperature", 0.0, r"choices\.sampled\.temperature"),
+        ("compute.device", "gpu", r"p: compute\.device: .*'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_a_mistake_is_named(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        params.check(changed(key, value), "p")
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    content = changed("seed", -1)
+    content["clip"]["frames"] = "many"
+    with pytest.raises(UserError) as caught:
+        params.check(content, "p")
+    assert "p: seed" in str(caught.value)
+    assert "p: clip.frames" in str(caught.value)
+
+
+def paths(tree: Any, prefix: str = "") -> list[str]:
+    if not isinstance(tree, dict):
+        return [prefix]
+    below = [paths(value, f"{prefix}.{name}" if prefix else name) for name, value in tree.items()]
+    return ([prefix] if prefix else []) + [path for part in below for path in part]
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.integers(),
+    st.text(max_size=4),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(paths(LAPTOP)), ODD)
+def test_any_value_anywhere_passes_or_is_named(key: str, value: Any) -> None:
+    try:
+        params.check(changed(key, value), "p")
+    except UserError as error:
+        assert str(error).startswith("p")

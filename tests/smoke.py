@@ -1,0 +1,85 @@
+"""The smoke pipeline: the project as it stands, copied to a folder of its own and run there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.executable).parent
+
+# Stands in for `python` in the stages' commands: records the files that each of them opens.
+TRACER = """#!/bin/sh
+exec strace -f -qq --seccomp-bpf -e trace=open,openat,creat,rename,renameat,renameat2 \
+    -e status=successful -o "{traces}/$2.$$" "{python}" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clean copy of the project; `traces` holds the files opened by its stages, if any."""
+
+    folder: Path
+    traces: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone, with the programs of this environment first in PATH."""
+        result = subprocess.run(
+            command, cwd=self.folder, env=self._environment(), capture_output=True, text=True
+        )
+        if check and result.returncode:
+            raise AssertionError(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def _environment(self) -> dict[str, str]:
+        path = [str(self.traces / "bin"), str(PROGRAMS), os.environ["PATH"]]
+        # Home is the clone, so that no setting or cache of this machine is read or shared.
+        kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
+        return {**kept, "PATH": os.pathsep.join(path), "HOME": str(self.traces)}
+
+
+def clone(folder: Path, preset: str = "smoke") -> Clone:
+    """Copy the project's files (those git tracks or would track) into a new repository."""
+    names = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0")
+    for name in sorted(filter(None, set(names))):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    traces = folder.with_name(folder.name + ".home")
+    traces.mkdir(parents=True)
+    result = Clone(folder, traces)
+    result.run(sys.executable, "-m", "workflow.cli", "preset", preset)
+    _git(folder, "init", "-q")
+    _git(folder, "add", "-A")
+    _git(
+        folder,
+        "-c",
+        "user.name=test",
+        "-c",
+        "user.email=test@example.org",
+        "commit",
+        "-qm",
+        "start",
+    )
+    return result
+
+
+def trace(result: Clone) -> None:
+    """From now on record the files that the clone's stages open.
+
+    All code is compiled first, so that what is imported shows as an opened .pyc file.
+    """
+    result.run(sys.executable, "-m", "compileall", "-q", "foreframe", "stages")
+    shim = result.traces / "bin" / "python"
+    shim.parent.mkdir()
+    shim.write_text(TRACER.format(traces=result.traces, python=sys.executable))
+    shim.chmod(0o755)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout

@@ -1,0 +1,174 @@
+"""The whole study: equal bytes in two clones, by both engines; stages read what they declare."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from foreframe import stage, versions
+from foreframe.artefacts import digest
+from tests import smoke
+from tests.needs import needs_program
+from workflow import dag
+
+STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT)}
+
+
+def lock(clone: smoke.Clone) -> dict[str, Any]:
+    text = (clone.folder / "dvc.lock").read_text()
+    return dict(YAML(typ="safe", pure=True).load(text)["stages"])
+
+
+def outputs(clone: smoke.Clone) -> dict[str, str]:
+    return {out["path"]: out["md5"] for entry in lock(clone).values() for out in entry["outs"]}
+
+
+def test_two_clones_and_two_engines_give_the_same_bytes(
+    by_dvc: smoke.Clone, by_snakemake: smoke.Clone
+) -> None:
+    assert lock(by_dvc) == lock(by_snakemake)
+    for path in outputs(by_dvc):
+        first, second = by_dvc.folder / path, by_snakemake.folder / path
+        assert first.read_bytes() == second.read_bytes(), path
+
+
+def test_the_lock_holds_every_stage_and_the_digests_of_the_bytes(by_dvc: smoke.Clone) -> None:
+    assert lock(by_dvc).keys() == STAGES.keys()
+    for path, md5 in outputs(by_dvc).items():
+        assert digest.digest(by_dvc.folder / path) == md5, path
+
+
+def test_after_either_engine_the_other_has_nothing_to_do(
+    by_dvc: smoke.Clone, by_snakemake: smoke.Clone
+) -> None:
+    assert "Nothing to be done" in by_dvc.run("snakemake", "-n").stdout
+    assert "up to date" in by_snakemake.run("dvc", "status").stdout
+
+
+def test_a_reworded_comment_makes_nothing_stale_but_the_versions(by_dvc: smoke.Clone) -> None:
+    path = by_dvc.folder / "foreframe" / "randomness.py"
+    text = path.read_text()
+    try:
+        path.write_text(text + "# one more word\n")
+        by_dvc.run("dvc", "repro", "--quiet", "versions")
+        assert "up to date" in by_dvc.run("dvc", "status").stdout
+    finally:
+        path.write_text(text)
+        by_dvc.run("dvc", "repro", "--quiet", "versions")
+
+
+def declared_paths(name: str) -> set[str]:
+    return {*STAGES[name].deps, *STAGES[name].outs}
+
+
+def arguments(name: str) -> Iterator[tuple[str, str]]:
+    words = shlex.split(STAGES[name].command)
+    assert words[:2] == ["python", "-m"]
+    assert len(words) % 2 == 1
+    return zip(words[3::2], words[4::2], strict=True)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
+    paths, keys = set(), set()
+    for _, value in arguments(name):
+        file, colon, key = value.partition(":")
+        if colon:
+            assert file == "params.yaml"
+            keys.add(key)
+        else:
+            paths.add(value)
+    declared = {key for file, key in STAGES[name].params if file == "params.yaml"}
+    assert keys == declared - {""}
+    # The stage `versions` checks the whole of params.yaml, and declares the whole.
+    whole = {"params.yaml"} if "" in declared else set()
+    assert paths - whole == {*STAGES[name].declared_deps, *STAGES[name].outs}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_command_fits_the_signature_of_its_main(name: str) -> None:
+    module = shlex.split(STAGES[name].command)[2]
+    main = __import__(module, fromlist=["main"]).main
+    given = {option.removeprefix("--").replace("-", "_") for option, _ in arguments(name)}
+    assert given == stage.signature(main).keys()
+    assert module == f"stages.{name.partition('@')[0]}"
+
+
+def opened(clone: smoke.Clone, name: str) -> set[str]:
+    """Return the paths inside the clone that a stage's processes opened, relative to it."""
+    found = set()
+    module = shlex.split(STAGES[name].command)[2]
+    for path in clone.traces.glob(f"{module}.*"):
+        for text in re.findall(r'"((?:[^"\\]|\\.)*)"', path.read_text(errors="replace")):
+            full = Path(clone.folder, text)
+            if full.is_relative_to(clone.folder) and not full.is_dir():
+                found.add(str(full.relative_to(clone.folder)))
+    return found
+
+
+def modules(paths: set[str]) -> set[str]:
+    """Return the project modules that were imported: those whose compiled form was read."""
+    found = set()
+    for path in paths:
+        source = re.sub(r"__pycache__/([^.]+)\.cpython-\d+\.pyc$", r"\1", path)
+        if source != path:
+            found.add(source.replace("/", ".").removesuffix(".__init__"))
+    return found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_opens_only_what_it_declares(name: str, by_dvc: smoke.Clone) -> None:
+    needs_program("strace")
+    names = [other for other in STAGES if other.partition("@")[0] == name.partition("@")[0]]
+    declared = {"params.yaml"}.union(*(declared_paths(other) for other in names))
+    paths = opened(by_dvc, name)
+    assert paths, "the stage was not traced"
+    code = {path for path in paths if path.endswith(".py") or "__pycache__" in path}
+    ours = {path for path in paths - code if not _is_temporary(path, declared)}
+    assert ours <= declared
+
+
+def _is_temporary(path: str, declared: set[str]) -> bool:
+    """Whether a path is the atomic writer's hidden file for a declared one, or a checkpoint."""
+    folder, _, name = path.rpartition("/")
+    target = re.sub(r"^\.(.+)\.\d+\.tmp$", r"\1", name)
+    return f"{folder}/{target}" in declared - {path} or path.startswith(".checkpoints/")
+
+
+@pytest.mark.parametrize("name", sorted(STAGES.keys() - {"versions"}))
+def test_a_stage_imports_only_code_whose_version_it_declares(
+    name: str, by_dvc: smoke.Clone
+) -> None:
+    needs_program("strace")
+    trees = versions.read_modules([smoke.ROOT / "foreframe", smoke.ROOT / "stages"])
+    keys = {key for file, key in STAGES[name].params if file == "data/versions.json"}
+    assert f"stages.{name.partition('@')[0]}" in keys
+    same = [other for other in STAGES if other.partition("@")[0] == name.partition("@")[0]]
+    for other in same:
+        keys |= {key for file, key in STAGES[other].params if file == "data/versions.json"}
+    covered = set().union(*(versions.closure(key, trees) for key in keys))
+    imported = modules(opened(by_dvc, name)) & trees.keys()
+    assert imported, "no import was traced"
+    assert imported <= covered
+
+
+def test_the_code_versions_address_every_key_that_dvc_yaml_names(by_dvc: smoke.Clone) -> None:
+    content = json.loads((by_dvc.folder / "data/versions.json").read_text())
+    for entry in STAGES.values():
+        for file, key in entry.params:
+            if file == "data/versions.json":
+                value = content
+                for part in key.split("."):
+                    value = value[part]
+                assert isinstance(value, str), key
+
+
+def test_no_stage_has_a_folder_or_a_persistent_output() -> None:
+    text = (smoke.ROOT / "dvc.yaml").read_text()
+    assert "persist" not in text
+    assert all(Path(path).suffix for entry in STAGES.values() for path in entry.outs)

@@ -1,0 +1,115 @@
+"""`foreframe doctor` does what the pipeline will do, and names what fails with its cure."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.smoke import PROGRAMS, ROOT
+from workflow import doctor
+
+PARAMS = ROOT / "params.yaml"
+
+
+def found(find: str, params: Path = PARAMS) -> dict[str, doctor.Check]:
+    return {check.name: check for check in getattr(doctor, find)(params)}
+
+
+@pytest.fixture(autouse=True)
+def programs_in_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    "find", ["python", "programs", "folders", "parameters", "simulator", "video", "typesetting"]
+)
+def test_real_checks_pass_where_the_tests_run(find: str) -> None:
+    statuses = {check.status for check in getattr(doctor, find)(PARAMS)}
+    assert "missing" not in statuses
+
+
+def test_the_simulator_really_draws() -> None:
+    assert "400x600x3" in found("simulator")["simulator"].detail
+
+
+def test_torch_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("torch_and_gpu").keys() == {"torch", "gpu"}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.version.cuda", None)
+    monkeypatch.setattr("workflow.install.has_nvidia_gpu", lambda: True)
+    gpu = found("torch_and_gpu")["gpu"]
+    assert (gpu.status, "TORCH=cuda" in gpu.cure) == ("warning", True)
+
+
+def test_a_program_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    checks = found("programs")
+    assert {check.status for check in checks.values()} == {"missing"}
+    assert checks["git"].cure == "Install git"
+
+
+def test_a_program_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert found("programs")["git"].status == "missing"
+
+
+def test_a_package_of_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "core.lock").write_text(
+        "h5py==0.1 \\\n    --hash=sha256:00\nnothing==2 ; sys_platform == 'win32' \\\n"
+    )
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    packages = found("packages")["packages"]
+    assert packages.status == "warning"
+    assert packages.detail.startswith("h5py 3")
+    assert packages.detail.endswith("instead of 0.1")
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    assert found("folders", tmp_path / "params.yaml")["project"].status == "missing"
+
+
+def test_a_wrong_parameter_is_named_and_ends_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    shutil.copy(PARAMS, tmp_path)
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("seed:", "sede:"))
+    assert doctor.run(params) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("missing  params") and "sede" in line for line in lines)
+    assert lines[-1] == "Missing: params."
+
+
+def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    assert found("parameters")["params"].status == "warning"
+    assert "compute.threads to 1" in found("parameters")["params"].cure
+
+
+@pytest.mark.parametrize(
+    ("memory", "gpu", "expected"),
+    [(2.0, 0.0, "smoke (thesis"), (16.0, 8.0, "smoke, laptop (thesis")],
+)
+def test_presets_by_memory(
+    memory: float, gpu: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_memory", lambda: memory)
+    monkeypatch.setattr(doctor, "_gpu_memory", lambda: gpu)
+    assert found("presets")["presets"].detail.startswith(expected)
+    monkeypatch.setattr(doctor, "_gpu_memory", lambda: 80.0)
+    assert found("presets")["presets"].detail.endswith("thesis")
+
+
+def test_the_table_puts_each_cure_under_its_check() -> None:
+    checks = [doctor.Check("a", "ok", "fine"), doctor.Check("bcd", "warning", "low", "Get more")]
+    assert list(doctor.table(checks)) == [
+        "ok       a    fine",
+        "warning  bcd  low",
+        "              -> Get more",
+        "Everything needed is here.",
+    ]

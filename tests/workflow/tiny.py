@@ -1,0 +1,150 @@
+"""A DVC project whose five stages take an instant: fan-out, parameters, a folder, code versions."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.smoke import PROGRAMS, ROOT
+
+FILES = {
+    ".gitignore": "/data\n/logs\n/.snakemake\n__pycache__\n",
+    ".dvcignore": "__pycache__\n",
+    "params.yaml": """\
+word: forest
+models:
+  loud: {kind: shout, times: 2}
+  quiet: {kind: whisper, times: 1}
+""",
+    "dvc.yaml": """\
+stages:
+  versions:
+    cmd: python write_versions.py library data/versions.json
+    deps:
+      - library
+    params:
+      - params.yaml:
+    outs:
+      - data/versions.json
+  collect:
+    desc: every text, and one word more
+    cmd: python join.py data/all.txt ${word} texts/one.txt texts/two.txt
+    deps:
+      - texts
+    params:
+      - word
+    outs:
+      - data/all.txt
+  train:
+    foreach: ${models}
+    do:
+      cmd: python join.py data/${key}.txt data/all.txt ${item.kind} ${item.times}
+      deps:
+        - data/all.txt
+      params:
+        - models.${key}
+        - data/versions.json:
+            - library.${item.kind}
+      outs:
+        - data/${key}.txt
+      meta:
+        threads: 2
+        resources:
+          gpu: 1
+  report:
+    cmd: python join.py data/report.txt data/loud.txt data/quiet.txt
+    deps:
+      - data/loud.txt
+      - data/quiet.txt
+    outs:
+      - data/report.txt
+""",
+    "join.py": """\
+import hashlib, pathlib, sys
+out, *parts = sys.argv[1:]
+text = "".join(pathlib.Path(p).read_text() if "/" in p else p + "\\n" for p in parts)
+# The library as a whole, so that a change of its code changes the result.
+code = "".join(p.read_text().split("#")[0] for p in sorted(pathlib.Path("library").glob("*.py")))
+pathlib.Path("data").mkdir(exist_ok=True)
+pathlib.Path(out).write_text(text + hashlib.md5(code.encode()).hexdigest())
+print("made", out)
+""",
+    "write_versions.py": """\
+import json, pathlib, sys
+from foreframe import versions
+content = versions.nested(versions.all_versions([pathlib.Path(sys.argv[1])]))
+pathlib.Path("data").mkdir(exist_ok=True)
+pathlib.Path(sys.argv[2]).write_text(json.dumps(content))
+print("made", sys.argv[2])
+""",
+    "library/__init__.py": "",
+    "library/shout.py": "VOLUME = 11\n",
+    "library/whisper.py": "VOLUME = 1\n",
+    "texts/one.txt": "one\n",
+    "texts/two.txt": "two\n",
+}
+
+STAGES = {"versions", "collect", "train@loud", "train@quiet", "report"}
+
+
+def make(folder: Path) -> Path:
+    """Write the project, with the real Snakefile and profile, and commit it."""
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name in ("Snakefile", "profiles/default/profile.yaml", ".dvc/config"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    # The Snakefile imports the code beside it.
+    for name in ("foreframe", "workflow"):
+        (folder / name).symlink_to(ROOT / name)
+    run(folder, "git", "init", "-q")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command in the project and return all it printed; it must succeed."""
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def wanted_by_snakemake(folder: Path) -> set[str]:
+    """Return the identifiers of the stages that a bare `snakemake` would run."""
+    text = run(folder, "snakemake", "-n")
+    return set(re.findall(r"^(?:local)?rule (\w+):", text, re.M)) - {"all"}
+
+
+def run_by_dvc(folder: Path) -> set[str]:
+    """Run `dvc repro` and return the names of the stages that it ran."""
+    return set(re.findall(r"^Running stage '([^']+)'", run(folder, "dvc", "repro"), re.M))
+
+
+def lock(folder: Path) -> Any:
+    """Return the stages of dvc.lock as data."""
+    return YAML(typ="safe", pure=True).load((folder / "dvc.lock").read_text())["stages"]
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace a text that is in a file of the project."""
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new))
+
+
+def values(stage: Any) -> dict[tuple[str, str], Any]:
+    """Return a stage's parameters with their values."""
+    return {param: json.loads(text) for param, text in zip(stage.params, stage.values, strict=True)}

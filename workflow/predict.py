@@ -1,0 +1,108 @@
+"""`foreframe predict`: the trained driving study continues a video of the user's own.
+
+The context is the video's last frames, brought to the size and frame interval that the study was
+trained on and encoded alone, so nothing of what is predicted has been seen.
+"""
+
+import collections
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from numpy.typing import NDArray
+
+from foreframe import compute, video
+from foreframe.artefacts import hdf5
+from foreframe.config import params as schema
+from foreframe.config.sampling import Choice
+from foreframe.errors import UserError
+from foreframe.predictors import latent_predictor
+from foreframe.sources import decoding
+
+STUDY = Path("data/driving")
+PRIORS = ("top", "bottom")  # in the order they are sampled
+# Frames of 64 pixels are too small to watch: pixels are repeated up to this size.
+SMALLEST_SIDE = 256
+
+
+@dataclass(frozen=True)
+class FrameFormat:
+    """The frames that a study was trained on: pixels, and seconds from one to the next."""
+
+    height: int
+    width: int
+    interval: float
+
+
+def run(
+    path: Path, out: Path, params: Path, *, frames: int | None, choice: str | None, seed: int | None
+) -> None:
+    """Write the context of `path` and its predicted future to the video file `out`.
+
+    `frames` are predicted, by default as many as the study predicts; `choice` names one of
+    sampling.choices, by default the first; `seed` is that of params.yaml by default.
+
+    Raises:
+        UserError: the video, the study or a name is wrong, or the video is too short.
+    """
+    video.check_name(out)
+    settings = schema.load(params)
+    horizon = settings.clip.frames - settings.clip.context if frames is None else frames
+    if horizon < 1:
+        raise UserError(f"--frames is {horizon}. Predict at least 1.")
+    chosen = choose(settings.sampling.choices, choice)
+    shape = frame_format(STUDY / "frames.h5")
+    context_THWC = last_frames(path, shape, settings.clip.context)
+    predictor = latent_predictor.load(
+        STUDY / "autoencoder.safetensors",
+        [STUDY / "priors" / f"{level}.safetensors" for level in PRIORS],
+        STUDY / "normalization.json",
+        compute.prepare(settings.compute),
+    )
+    context_BTHWC = torch.from_numpy(context_THWC)[None]
+    number = settings.seed if seed is None else seed
+    future_THWC = predictor.predict(context_BTHWC, horizon, chosen, number, [0])[0].numpy()
+    whole_THWC = numpy.concatenate([context_THWC, future_THWC])
+    video.write(out, video.enlarge(whole_THWC, SMALLEST_SIDE), shape.interval)
+    print(f"{out}: {len(context_THWC)} frames of {path}, then {horizon} predicted ones.")
+
+
+def choose(choices: Mapping[str, Choice], name: str | None) -> Choice:
+    """Return the choice of a name, or the first.
+
+    Raises:
+        UserError: there is no choice of that name.
+    """
+    if name is None:
+        return next(iter(choices.values()))
+    if name not in choices:
+        raise UserError(f"--choice is {name}; sampling.choices has: {', '.join(choices)}.")
+    return choices[name]
+
+
+def frame_format(path: Path) -> FrameFormat:
+    """Read size and interval of the frames that the study was trained on."""
+    with hdf5.opening(path, "frames") as file:
+        _, height, width, _ = file["frames"].shape
+        return FrameFormat(height, width, float(file.attrs["frame_interval"]))
+
+
+def last_frames(path: Path, shape: FrameFormat, count: int) -> NDArray[numpy.uint8]:
+    """Return the last `count` frames of a video: uint8 (count, H, W, 3).
+
+    Raises:
+        UserError: the video is missing, damaged, or too short.
+    """
+    if not path.is_file():
+        raise UserError(f"The video {path} does not exist.")
+    stream = decoding.read(path, shape.height, shape.width, shape.interval)
+    kept = collections.deque(stream, maxlen=count)
+    if len(kept) < count:
+        seconds = count * shape.interval
+        raise UserError(
+            f"{path} gives {len(kept)} frames at intervals of {shape.interval} s; the study needs "
+            f"{count} to go on from. Use a video of at least {seconds:g} s."
+        )
+    return numpy.stack(kept)
