@@ -67,6 +67,12 @@ def clone(folder: Path, preset: str = "smoke") -> Clone:
     return result
 
 
+def copy(other: Clone, folder: Path) -> Clone:
+    """Copy a clone with all it has made, for a test that changes it."""
+    shutil.copytree(other.folder, folder)
+    return Clone(folder, other.traces)
+
+
 def trace(result: Clone) -> None:
     """From now on record the files that the clone's stages open.
 
