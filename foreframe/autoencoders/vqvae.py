@@ -46,6 +46,7 @@ class Settings(AutoencoderSettings):
     ema_initial_count: Annotated[float, Field(ge=0)]
     restart_threshold: Annotated[float, Field(ge=0)]  # 0: no restart of dead codes
     bottom_sees_top: bool  # as in VQ-VAE-2: the bottom encoder is given the decoded top
+    bottom_dropout: Annotated[float, Field(ge=0, lt=1)]  # share of training clips without bottom
 
     def strides(self) -> dict[str, Stride]:
         """Return {"top": (4, 8, 8), "bottom": (2, 4, 4)}, in (frames, rows, columns)."""
@@ -131,7 +132,7 @@ class VQVAE(Autoencoder):
     def loss(self, clips_BCTHW: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
         """||x - x^||^2 + beta (||z_t - sg e_t||^2 + ||z_b - sg e_b||^2), means (3.2.3, 5.1)."""
         top, bottom = self._quantize(clips_BCTHW, generator)
-        clips_hat = self.decode_vectors(top.vectors, bottom.vectors)
+        clips_hat = self.decode_vectors(top.vectors, self._drop(bottom.vectors, generator))
         reconstruction = functional.mse_loss(clips_hat.float(), clips_BCTHW.float())
         commitment = top.commitment + bottom.commitment
         return {
@@ -142,6 +143,18 @@ class VQVAE(Autoencoder):
             "codes_top": top.counts,
             "codes_bottom": bottom.counts,
         }
+
+    def _drop(self, bottom_BDTHW: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Zero the bottom of some training clips, so that the top must carry the picture too.
+
+        Xu 2022 names this as further work: a bottom that always suffices leaves the top unused.
+        """
+        share = self.settings.bottom_dropout
+        if not self.training or share == 0:
+            return bottom_BDTHW
+        assert generator is not None, "dropping the bottom needs the step's generator"
+        kept_B = torch.rand(len(bottom_BDTHW), generator=generator) >= share
+        return bottom_BDTHW * kept_B.to(bottom_BDTHW)[:, None, None, None, None]
 
     def _quantize(
         self, clips_BCTHW: Tensor, generator: torch.Generator | None

@@ -103,6 +103,7 @@ def autoencoder_settings() -> vqvae.Settings:
         ema_initial_count=0.0,
         restart_threshold=0.0,
         bottom_sees_top=False,
+        bottom_dropout=0.0,
     )
 
 

@@ -36,6 +36,7 @@ THESIS: dict[str, Any] = {
     "ema_initial_count": 0.0,
     "restart_threshold": 0.0,
     "bottom_sees_top": False,
+    "bottom_dropout": 0.0,
     "training": TRAINING,
 }
 SMALL: dict[str, Any] = {

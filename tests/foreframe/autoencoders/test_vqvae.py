@@ -1,5 +1,6 @@
 """The two-level VQ-VAE: sizes and reach as published, its decoding modes, and that it learns."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,21 @@ def test_loss_is_the_sum_of_its_parts() -> None:
     torch.testing.assert_close(values["loss"], values["reconstruction"] + 0.25 * commitment)
     assert values["codes_top"].sum() == 2 * 2 * 4 * 4
     assert values["codes_bottom"].sum() == 2 * 4 * 8 * 8
+
+
+def test_dropped_clips_are_decoded_from_the_top_alone_and_only_in_training() -> None:
+    clips = moving_stripes(4)
+    network = model(bottom_dropout=0.5).eval()
+    with torch.no_grad():
+        latents = network.encode(clips)
+        whole, top_only = (network.decode(latents, drop) for drop in ((), ("bottom",)))
+        in_eval = network.loss(clips, None)["reconstruction"]
+        in_training = network.train().loss(clips, generator(0, "step"))["reconstruction"]
+    assert torch.allclose(in_eval, (whole - clips).square().mean())
+    # The quantisers draw for their restarts first, so only the set of possible results is known.
+    errors_B2 = torch.stack([whole, top_only], 1).sub(clips[:, None]).square().flatten(2).mean(2)
+    possible = [torch.stack(choice).mean() for choice in itertools.product(*errors_B2)]
+    assert any(torch.allclose(in_training, error) for error in possible[1:])
 
 
 def test_learns_one_batch_by_heart() -> None:
