@@ -30,8 +30,8 @@ from foreframe.priors.engines.wavefront import Wavefront
 from foreframe.priors.noise import Noise
 from foreframe.priors.snail import SnailPrior
 
-# How wrong a float32 logit may be, as a share of the clip's largest: several times what the
-# benchmark of sampling finds, since doubt costs little.
+# How wrong a float32 logit may be, as a share of the clip's largest: several times what was
+# measured (docs/sampling.md, "Rounding"), since doubt costs little.
 ERROR = 1e-5
 
 # Bytes that one batch may keep; more clips are sampled in several batches, to the same codes.
