@@ -104,7 +104,7 @@ class CausalEmbedding(CausalConv3d):
         return functional.pad(self.taps().transpose(1, 2), (0, 0, 0, 1))
 
     def blank(self, codes: Tensor, known: Tensor | None) -> Tensor:
-        """Return the codes with those that are not known replaced by K, the zero vector."""
+        """Return codes (B,T,H,W) with those that are not known replaced by K, the zero vector."""
         if known is None:
             return codes
         return torch.where(known.bool(), codes, self.weight.shape[1])

@@ -65,7 +65,7 @@ class LatentPredictor(Predictor):
         return self.normalizer.denormalize(torch.cat(parts)).cpu()
 
     def first(self, latents: Latents, frames: int) -> dict[str, Tensor]:
-        """Return the code-frames of each level that cover the first `frames` frames of a clip.
+        """Return the codes (B,t,H,W) of each level that cover the first `frames` frames of clips.
 
         Raises:
             UserError: code-frames cover another number of frames.
@@ -77,7 +77,7 @@ class LatentPredictor(Predictor):
     def extend(
         self, given: Latents, choice: Choice, noise: Noise, fixed: Latents | None = None
     ) -> dict[str, Tensor]:
-        """Return the codes of whole windows that begin with the given ones, level by level.
+        """Return the codes (B,T,H,W) of whole windows that begin with the given ones, by level.
 
         The levels in `fixed` are not sampled, but taken as they are.
         """

@@ -41,7 +41,9 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
 
 
 def step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float | None) -> Tensor:
-    """Take one step down the gradient of `loss`; return the gradient's global norm before clipping.
+    """Take one step down the gradient of the scalar `loss`.
+
+    Returns the gradient's global norm before clipping, a scalar.
 
     The clip is on the norm over all parameters, not on single values.
     """

@@ -36,12 +36,12 @@ class Samples(Generic[Batch]):
 def shuffled(
     count: int, batch_size: int, seed: int, purpose: str, epoch: int
 ) -> tuple[Tensor, ...]:
-    """Return the groups of indices of one epoch; every sample once, the last group may be short."""
+    """Return one epoch as groups of indices (B,); every sample once, the last may be short."""
     return permutation(count, seed, purpose, "order", epoch).split(batch_size)
 
 
 def in_order(count: int, batch_size: int) -> tuple[Tensor, ...]:
-    """Return the groups of indices that go through a set from its first sample to its last."""
+    """Return groups of indices (B,) that go through a set from its first sample to its last."""
     return torch.arange(count).split(batch_size)
 
 
