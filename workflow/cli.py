@@ -4,6 +4,7 @@ The modules are imported when their command runs, so that `foreframe preset` nee
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is printed in plain words and ends with exit code 1."""
     options = _parser().parse_args(arguments)
     try:
-        sys.exit(options.run(options))
+        code = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough. What is left must not be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:

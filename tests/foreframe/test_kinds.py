@@ -1,5 +1,7 @@
 """Kinds are the files of a package that define Settings."""
 
+from typing import Literal
+
 import pytest
 
 from foreframe import kinds
@@ -13,7 +15,8 @@ def test_every_kind_is_found_by_name_and_says_its_name(package: str) -> None:
     names = kinds.available(package)
     assert names
     for name in names:
-        assert issubclass(kinds.find(package, name).Settings, object)
+        settings = kinds.find(package, name).Settings
+        assert settings.model_fields["kind"].annotation == Literal[name]
 
 
 @pytest.mark.parametrize("kind", ["pixel_snale", "../errors", "", None, 3, "__init__", "os"])

@@ -1,6 +1,9 @@
 """The command `foreframe`: it works on a trained study, and says plainly what is wrong."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -93,6 +96,15 @@ def test_predict_before_the_study_is_trained(own: Path, tmp_path: Path) -> None:
     clone = smoke.clone(tmp_path / "fresh")
     code, text = predict(clone, str(own), "--out", str(tmp_path / "future.mp4"))
     assert (code, "Run `dvc repro` to make it" in text) == (1, True)
+
+
+def test_a_reader_that_stops_early_gets_no_traceback(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "workflow.cli", "preset", "smoke"]
+    run = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (1, "")
 
 
 def test_check_names_every_mistake_before_any_work(by_dvc: smoke.Clone, tmp_path: Path) -> None:
