@@ -23,7 +23,7 @@ help:
 
 report: .venv/core.installed
 	foreframe check
-	dvc repro
+	python -m workflow.alone dvc repro
 
 test: lint
 	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"

@@ -1,21 +1,53 @@
 """Every rule below is read from dvc.yaml; there is no second copy of the DAG.
 
-Snakemake owns order, parallelism and clusters; DVC owns commands, hashes, cache and dvc.lock. The one
-thing that `snakemake --lint` asks for is left out, an environment for each rule: all share .venv.
+Snakemake owns order, parallelism and clusters. DVC owns commands, hashes, cache, dvc.lock, and the word
+on what is out of date: Snakemake's own guesses by time and by record are switched off, here and in
+profiles/. The one thing that `snakemake --lint` asks for is left out, an environment for each rule:
+all share .venv.
 """
 
 import sys
+from functools import partial
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 
 # The code beside this file reads the DAG, wherever an installed copy may be.
 sys.path.insert(0, workflow.basedir)
 
-from workflow import dag
+from foreframe.errors import UserError
+from workflow import alone, dag
 
-STAGES = dag.read(workflow.basedir)
+try:
+    with alone.steady(Path(workflow.basedir)):
+        STAGES = dag.read(workflow.basedir)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 
 # DVC answers an unchanged stage from its records; `--config force=true` runs all of them again.
-# The snakemake after that asks DVC about every stage once more, because this is a parameter too.
 FORCE = "--force" if config.get("force") else ""
+
+
+# What is about to be written anew.
+COMING = {path for stage in STAGES if stage.due for path in stage.outs}
+
+
+def reads(stage, wildcards):
+    """Return a stage's inputs; where it differs from dvc.lock, have Snakemake run it.
+
+    This is what `snakemake --forcerun` does, for which there is no word in a Snakefile.
+    """
+    if stage.changes or FORCE:
+        workflow.dag.forcerules.add(workflow.get_rule(stage.identifier))
+    paths = [*stage.deps, *stage.after]
+    # Times say nothing. And a stage that is up to date must not hang on one that runs, for then
+    # Snakemake would not look at what comes after it.
+    return paths if stage.due else ancient([path for path in paths if path not in COMING])
+
+
+onstart:
+    # Waits for another run, and is this one until the process ends.
+    alone.hold(Path(workflow.basedir))
 
 
 rule all:
@@ -29,12 +61,10 @@ for stage in STAGES:
         name:
             stage.identifier
         input:
-            stage.deps,
-            # Parameters that a stage writes: only the order counts, for their values stand below.
-            # But a stage that waits for one that runs is not looked at for changes of its own.
-            after=stage.after if stage.stale else ancient(stage.after),
+            partial(reads, stage),
         output:
-            stage.outs,
+            # Snakemake's own report shows the study's.
+            [report(path) if path.endswith((".pdf", ".html")) else path for path in stage.outs],
         log:
             f"logs/{stage.identifier}.log",
         threads: stage.threads
@@ -42,7 +72,8 @@ for stage in STAGES:
             **dict(stage.resources),
         params:
             stage=stage.name,
-            command=stage.command,
+            # For the report. Tuples, because Snakemake would look for wildcards in a text.
+            command=(stage.command,),
             values=stage.values,
             force=FORCE,
         shell:

@@ -1,8 +1,12 @@
 """What this machine can do at best, measured: reading memory and multiplying matrices."""
 
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,6 +24,10 @@ class Limits:
         """Return the least time for so many operations on so many bytes of memory."""
         return max(operations / self.arithmetic, size / self.bandwidth)
 
+    def or_better(self, other: "Limits") -> "Limits":
+        """Return the better of two measurements of the same machine."""
+        return Limits(max(self.bandwidth, other.bandwidth), max(self.arithmetic, other.arithmetic))
+
 
 def measure(device: torch.device) -> Limits:
     """Return the best of several runs each."""
@@ -29,6 +37,30 @@ def measure(device: torch.device) -> Limits:
     reading = best(lambda: numbers.sum(), device, 20)
     multiplying = best(lambda: matrix @ matrix, device, 20)
     return Limits(numbers.numel() * 4 / reading, 2 * side**3 / multiplying)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return the machine in words: processor or GPU, threads, versions; no names of hosts."""
+    on_gpu = device.type == "cuda"
+    return {
+        "processor": torch.cuda.get_device_name(device) if on_gpu else _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "large_pages": os.environ.get("THP_MEM_ALLOC_ENABLE") == "1",
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if on_gpu else None,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    listing = Path("/proc/cpuinfo")
+    if not listing.exists():
+        return platform.processor()
+    lines = listing.read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def best(work: Callable[[], object], device: torch.device, times: int) -> float:

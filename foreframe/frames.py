@@ -1,6 +1,6 @@
 """The file frames.h5: all episodes one after the other, one chunk for each clip's worth of frames.
 
-Suffixes: N frames, H height, W width, A action channels, E episodes.
+Suffixes: N frames, H height, W width, A action channels or states, E episodes.
 """
 
 import contextlib
@@ -50,10 +50,11 @@ def _problem(file: h5py.File) -> str | None:
         return f"its episodes do not add up to its {len(frames_NHW3)} frames"
     if not numpy.array_equal(file["episode_start"][:], numpy.cumsum(lengths_E) - lengths_E):
         return "its episodes do not follow each other"
-    if "actions" in file and not _finite(file["actions"], len(frames_NHW3)):
-        return "its actions are not one finite row for each frame"
+    for name in ("actions", "states"):
+        if name in file and not _finite(file[name], len(frames_NHW3)):
+            return f"its {name} are not one finite row for each frame"
     return None
 
 
-def _finite(actions_NA: h5py.Dataset, count: int) -> bool:
-    return len(actions_NA) == count and bool(numpy.isfinite(actions_NA[:]).all())
+def _finite(values_NA: h5py.Dataset, count: int) -> bool:
+    return len(values_NA) == count and bool(numpy.isfinite(values_NA[:]).all())

@@ -1,7 +1,7 @@
 """Writing frames.h5 as episodes arrive: never more than a block and a chunk of frames in memory.
 
 Apart from the reading (`foreframe.frames`), so that a new source makes no trained model stale.
-Suffixes: N frames, H height, W width, A action channels, E episodes.
+Suffixes: N frames, H height, W width, A action channels, S states, E episodes.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ class Layout:
         frame_interval: seconds from one frame to the next.
         source: the kind of source.
         actions: names of the action channels, empty if there are none.
+        states: names of what the source knows of the scene in a frame, empty if nothing.
         chunk: frames in one chunk of the file.
     """
 
@@ -36,6 +37,7 @@ class Layout:
     frame_interval: float
     source: str
     actions: tuple[str, ...]
+    states: tuple[str, ...]
     chunk: int
 
 
@@ -46,13 +48,16 @@ class Writer:
         self.file, self.chunk = file, layout.chunk
         shape = (layout.height, layout.width, 3)
         self.frames = _Column(file, "frames", shape, numpy.uint8, layout.chunk)
-        count = len(layout.actions)
-        # Rows of actions are small: more of them in a chunk, which ends where one of frames does.
-        self.actions = (
-            _Column(file, "actions", (count,), numpy.float32, 64 * layout.chunk) if count else None
-        )
+        self.actions = self._numbers("actions", len(layout.actions))
+        self.states = self._numbers("states", len(layout.states))
         self.lengths: list[int] = []
         self.origins: list[str] = []
+
+    def _numbers(self, name: str, count: int) -> "_Column | None":
+        if not count:
+            return None
+        # Rows of numbers are small: more of them in a chunk, which ends where one of frames does.
+        return _Column(self.file, name, (count,), numpy.float32, 64 * self.chunk)
 
     def add(self, episode: Episode) -> Iterator[int]:
         """Append an episode block by block, yielding the number of frames of each block."""
@@ -64,9 +69,9 @@ class Writer:
 
     def finish(self) -> None:
         """Write what is left and the table of episodes."""
-        self.frames.flush()
-        if self.actions is not None:
-            self.actions.flush()
+        for column in (self.frames, self.actions, self.states):
+            if column is not None:
+                column.flush()
         lengths_E = numpy.array(self.lengths, numpy.int64)
         hdf5.store(self.file, "episode_start", numpy.cumsum(lengths_E) - lengths_E)
         hdf5.store(self.file, "episode_length", lengths_E)
@@ -80,6 +85,8 @@ class Writer:
             self.frames.add(block.frames[start:stop])
             if self.actions is not None:
                 self.actions.add(block.actions[start:stop])
+            if self.states is not None:
+                self.states.add(block.states[start:stop])
             start = stop
         self.lengths[-1] += len(block.frames)
         # A full disk is noticed here, not at the end of a long recording.
@@ -126,6 +133,7 @@ def creating(path: Path, layout: Layout) -> Iterator[Writer]:
         "frame_interval": layout.frame_interval,
         "source": layout.source,
         "action_names": json.dumps(layout.actions),
+        "state_names": json.dumps(layout.states),
     }
     with hdf5.creating(path, SCHEMA, attributes) as file:
         writer = Writer(file, layout)

@@ -6,6 +6,7 @@ is handed nothing else, so what dvc.yaml declares is all that it can read.
 """
 
 import argparse
+import contextlib
 import inspect
 import signal
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_type_hints
 
+from foreframe import spending
 from foreframe.config import reading
 from foreframe.errors import UserError
 
@@ -28,7 +30,10 @@ def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> No
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        main(**parse(main, arguments))
+        values = parse(main, arguments)
+        # Only a stage with a command line of its own is one that `foreframe costs` can name.
+        with spending.noted() if arguments is None else contextlib.nullcontext():
+            main(**values)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

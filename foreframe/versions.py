@@ -50,7 +50,7 @@ def read_modules(folders: Iterable[Path]) -> dict[str, ast.Module]:
         for path in sorted(folder.rglob("*.py")):
             relative = path.relative_to(folder.parent).with_suffix("")
             parts = relative.parts[:-1] if relative.name == "__init__" else relative.parts
-            trees[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"))
+            trees[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"), str(path))
     return trees
 
 
@@ -72,7 +72,7 @@ def closure(name: str, trees: Mapping[str, ast.Module]) -> set[str]:
         if module in seen:
             continue
         seen.add(module)
-        waiting.extend(_imports(trees[module], trees))
+        waiting.extend(name for name in _imports(trees[module]) if name in trees)
         # Importing a.b.c runs a and a.b first.
         waiting.extend(parent for parent in _parents(module) if parent in trees)
     return seen
@@ -83,16 +83,21 @@ def _parents(module: str) -> Iterator[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts)))
 
 
-def _imports(tree: ast.Module, trees: Mapping[str, ast.Module]) -> Iterator[str]:
+# A module stands in many closures: what depends on its tree alone is worked out once.
+@cache
+def _imports(tree: ast.Module) -> tuple[str, ...]:
+    """Return all names that may be modules, of this project or not, that a module imports."""
+    names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in trees)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             assert node.level == 0, "relative imports are not followed; use absolute ones"
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            yield from (name for name in names if name in trees)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
+@cache
 def _syntax_digest(tree: ast.Module) -> str:
     return hashlib.md5(repr(_plain(tree)).encode(), usedforsecurity=False).hexdigest()
 

@@ -23,8 +23,11 @@ class Format:
     options: dict[str, str]
 
 
+# x264's macroblock tree reads memory that it has not written where frames are narrow (seen on 48
+# and 64 columns): every tenth file differed by some bytes. Without it 400 of 400 were equal.
+X264 = {"crf": "16", "threads": "1", "mbtree": "0"}
 FORMATS = {
-    ".mp4": Format("mp4", "libx264", "yuv420p", {"crf": "16", "threads": "1"}),
+    ".mp4": Format("mp4", "libx264", "yuv420p", X264),
     ".webm": Format("webm", "libvpx-vp9", "yuv420p", {"crf": "20", "b": "0", "threads": "1"}),
     ".gif": Format("gif", "gif", "rgb8", {}),
 }

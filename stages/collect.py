@@ -7,6 +7,7 @@ from typing import Annotated
 from tqdm import tqdm
 
 from foreframe import kinds, recording, stage
+from foreframe.config.base import Folder
 from foreframe.config.split import Clip
 from foreframe.errors import UserError
 from foreframe.kinds import Kind
@@ -18,7 +19,7 @@ LISTED = 10
 
 def main(
     *,
-    videos: Path,
+    videos: Folder,
     source: Annotated[SourceSettings, Kind("foreframe.sources")],
     clip: Clip,
     seed: int,
@@ -37,6 +38,7 @@ def main(
         frame_interval=source.frame_interval,
         source=source.kind,
         actions=module.ACTIONS,
+        states=module.STATES,
         chunk=clip.frames,
     )
     episodes = module.episodes(source, seed, videos, workers)

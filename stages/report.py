@@ -13,6 +13,7 @@ from typing import Any
 
 from foreframe import stage
 from foreframe.artefacts import atomic
+from foreframe.config.protocols import MAIN
 from foreframe.config.report import Report
 from foreframe.errors import UserError
 from foreframe.report import figures, values
@@ -62,10 +63,11 @@ def main(
     bottom_facts: Path,
     bottom_curve: Path,
     bottom_epochs: Path,
-    samples: Path,
-    metrics: Path,
-    per_frame: Path,
+    models: Path,
     examples: Path,
+    samples: Path,
+    evaluation: Path,
+    per_frame: Path,
     template: Path,
     style: Path,
     references: Path,
@@ -80,6 +82,7 @@ def main(
     latents_settings: Section,
     priors_settings: Section,
     sampling_settings: Section,
+    protocol_settings: Section,
     evaluation_settings: Section,
     pdf: Path,
     html: Path,
@@ -102,10 +105,11 @@ def main(
         bottom_facts=bottom_facts,
         bottom_curve=bottom_curve,
         bottom_epochs=bottom_epochs,
-        samples=samples,
-        metrics=metrics,
-        per_frame=per_frame,
+        models=models,
         examples=examples,
+        samples=samples,
+        evaluation=evaluation,
+        per_frame=per_frame,
     )
     settings: dict[str, Any] = {
         "seed": seed,
@@ -117,6 +121,7 @@ def main(
         "latents": latents_settings,
         "priors": priors_settings,
         "sampling": sampling_settings,
+        f"protocols.{MAIN}": protocol_settings,
         "evaluation": evaluation_settings,
     }
     study = load(paths, settings)
@@ -125,7 +130,8 @@ def main(
         "style.typ": style,
         "references.bib": references,
         "published.json": published,
-        "metrics.json": metrics,
+        "models.json": models,
+        "evaluation.json": evaluation,
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

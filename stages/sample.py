@@ -1,86 +1,114 @@
-"""Stage sample: continues test clips under each choice, as codes and as frames (Xu 2022, 5.3.3).
+"""Stage sample: continues the clips of a protocol under each choice, as codes and as frames.
 
-The codes of the context are given, the others sampled: top, then bottom given the whole top. For
-the clips that the report shows, it also decodes what the thesis compares: each level of codes as
-sampled or as it truly is.
+The codes of the context are given, the others sampled: top, then bottom given the whole top (Xu
+2022, 5.3.3). For the clips that the report shows, it also decodes what the thesis compares: each
+level of codes as sampled or as it truly is.
 
-Shapes: B clips, T frames, t context frames, h horizon, H rows, W columns, C = 3 colours.
+Shapes: B clips, S futures of each, T frames, t given frames, h horizon, H rows, W columns, C = 3
+colours.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from foreframe import compute as computing
-from foreframe import latents as latents_file
-from foreframe import stage
-from foreframe.artefacts import hdf5
-from foreframe.clips import Clips
+from foreframe import continued, stage
+from foreframe.artefacts import facts, hdf5
+from foreframe.artefacts.digest import digest
+from foreframe.clips import Clips, load_split
 from foreframe.config.compute import Compute
+from foreframe.config.protocols import ProtocolSettings
 from foreframe.config.sampling import Choice, Sampling
-from foreframe.config.split import Clip
 from foreframe.errors import UserError
 from foreframe.predictors import latent_predictor
 from foreframe.predictors.latent_predictor import LatentPredictor
+from foreframe.priors.engines.operations import sampling_operations
 from foreframe.priors.noise import Noise
 
 SCHEMA = "samples"
 TOP, BOTTOM = "top", "bottom"
+RECONSTRUCTION = "reconstruction"
+# Futures at once; one clip's are never parted. The number changes memory and speed, no code.
+BATCH = 64
+# The futures of a clip differ in the number that names their noise; the first has the clip's own.
+FUTURES = 2**32
 
 Latents = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The test clips that are continued: numbers in the test set, frames, codes of whole clips."""
+class Task:
+    """What is continued, and how."""
 
-    numbers: NDArray[numpy.int64]
-    starts: NDArray[numpy.int64]
-    real: Tensor  # uint8 (B,T,H,W,C)
-    true: dict[str, Tensor]
+    predictor: LatentPredictor
+    sampling: Sampling
+    protocol: ProtocolSettings
+    numbers: list[int]  # of the clips, within their set
+
+    @property
+    def before(self) -> int:
+        """How many copies of the first frame go before the given ones, to fill their first code."""
+        return -self.protocol.context % self.predictor.cover
+
+    @property
+    def given(self) -> int:
+        """How many frames the given codes cover."""
+        return self.before + self.protocol.context
+
+    @property
+    def one_window(self) -> bool:
+        """Whether clips are exactly what the priors model, so that their codes can be compared."""
+        return self.before == 0 and self.protocol.frames == self.predictor.window
+
+    def futures(self, choice: Choice) -> int:
+        """Return how many futures are drawn of each clip: where nothing is drawn, all are one."""
+        return 1 if choice.mode == "argmax" else self.protocol.samples
+
+    def encode(self, frames_BTHWC: Tensor) -> dict[str, Tensor]:
+        """Return the codes of frames that begin with the context, filled up to whole codes.
+
+        In front with copies of the first frame, at the end with copies of the last.
+        """
+        first, last = frames_BTHWC[:, :1], frames_BTHWC[:, -1:]
+        after = -(self.before + frames_BTHWC.shape[1]) % self.predictor.cover
+        parts = (first.expand(-1, self.before, *[-1] * 3), frames_BTHWC)
+        return self.predictor.encode(torch.cat([*parts, last.expand(-1, after, *[-1] * 3)], dim=1))
+
+    def predicted(self, frames_BTHWC: Tensor) -> Tensor:
+        """Return the frames after the context (B,h,H,W,C) of what whole codes decode to."""
+        return frames_BTHWC[:, self.given : self.given + self.protocol.horizon]
 
 
-def evenly(available: int, wanted: int) -> NDArray[numpy.int64]:
-    """Return `wanted` different numbers spread evenly over range(available).
+def check(task: Task, name: str) -> None:
+    """Refuse a context that leaves nothing of a window to be sampled.
 
     Raises:
-        UserError: there are not so many.
+        UserError: it is so long, with what fills its first code.
     """
-    if wanted > available:
+    if task.given >= task.predictor.window:
         raise UserError(
-            f"sampling.clips is {wanted}, but the test set has {available} clips. "
-            "Lower sampling.clips, or collect more frames."
+            f"protocols.{name}.context is {task.protocol.context}; whole codes of so many frames "
+            f"cover {task.given}, and the priors model {task.predictor.window} at once. "
+            f"Give at most {task.predictor.window - task.predictor.cover}."
         )
-    # The middle of each of `wanted` equal parts.
-    return (2 * numpy.arange(wanted) + 1) * available // (2 * wanted)
 
 
-def read(
-    frames: Path, file: h5py.File, sampling: Sampling, clip: Clip, device: torch.device
-) -> Batch:
-    """Return the clips to continue, with their true codes on the device."""
-    group = file["test"]
-    numbers = evenly(len(group["clip_start"]), sampling.clips)
-    starts = group["clip_start"][:][numbers]
-    levels = json.loads(file.attrs["levels"])
-    codes = latents_file.read(group, levels, torch.from_numpy(numbers))
-    true = {level: codes[level].to(device) for level in levels}
-    with Clips(frames, starts, clip.frames) as clips:
-        return Batch(numbers, starts, clips.read(numpy.arange(len(starts))), true)
-
-
-def contexts(predictor: LatentPredictor, batch: Batch, context: int, encoding: str) -> Latents:
+def contexts(task: Task, real_BTHWC: Tensor) -> dict[str, Tensor]:
     """Return the given codes: of whole clips' beginnings, or of the context's frames alone."""
-    if encoding == "full_clip":
-        return predictor.first(batch.true, context)
-    return predictor.first(predictor.encode(batch.real[:, :context]), context)
+    seen = task.protocol.context
+    if task.sampling.context_encoding == "full_clip":
+        seen = max(seen, task.predictor.window - task.before)
+    return task.predictor.first(task.encode(real_BTHWC[:, :seen]), task.given)
 
 
 def shown_choice(choices: Mapping[str, Choice]) -> str:
@@ -89,94 +117,169 @@ def shown_choice(choices: Mapping[str, Choice]) -> str:
     return (greedy or list(choices))[0]
 
 
-def store(group: h5py.Group, name: str, values: Tensor) -> None:
-    """Write an array with one chunk for each clip; codes as int16."""
-    values = values.to(torch.int16) if values.dtype == torch.int64 else values
-    hdf5.store(group, name, values.cpu().numpy(), (1, *values.shape[1:]))
+def draw(task: Task, given: Latents, choice: Choice, rows: slice) -> tuple[Tensor, Latents]:
+    """Return futures (B,S,h,H,W,C), uint8, and the codes (B,S,T,H,W) of their first window."""
+    futures, clips = task.futures(choice), task.numbers[rows]
+    numbers = [clip + sample * FUTURES for clip in clips for sample in range(futures)]
+    begun = {level: codes.repeat_interleave(futures, dim=0) for level, codes in given.items()}
+    windows = list(
+        task.predictor.roll(begun, task.protocol.horizon, choice, task.protocol.seed, numbers)
+    )
+    frames = torch.cat([task.predictor.decode(codes)[:, task.given :] for codes in windows], dim=1)
+    apart = (len(clips), futures)
+    codes = {level: ids.unflatten(0, apart) for level, ids in windows[0].items()}
+    return frames[:, : task.protocol.horizon].unflatten(0, apart), codes
 
 
-def head(latents: Latents, count: int) -> dict[str, Tensor]:
-    """Return the codes of the first clips."""
-    return {level: codes[:count] for level, codes in latents.items()}
+def batches(task: Task) -> Iterator[slice]:
+    """Yield slices that cover all clips, with a progress bar."""
+    size = max(1, BATCH // task.protocol.samples)
+    for start in tqdm(range(0, len(task.numbers), size), desc="clips", unit="batch", disable=None):
+        yield slice(start, min(start + size, len(task.numbers)))
 
 
-def store_combinations(
-    group: h5py.Group,
-    predictor: LatentPredictor,
-    sampled: Latents,
-    true: Latents,
-    bottom_given_true_top: Tensor,
-) -> None:
+def put(file: h5py.File, name: str, rows: slice, values: Tensor, count: int, each: int) -> None:
+    """Write some rows of the dataset `name`, which has `count`; codes as int16.
+
+    The first `each` axes of a chunk are 1.
+    """
+    array = values.to(torch.int16) if values.dtype == torch.int64 else values
+    if name not in file:
+        chunk = (*[1] * each, *array.shape[each:])
+        dtype = numpy.int16 if values.dtype == torch.int64 else numpy.uint8
+        hdf5.dataset(file, name, (count, *array.shape[1:]), dtype, chunk)
+    file[name][rows] = array.cpu().numpy()
+
+
+def write(file: hdf5.File, task: Task, clips: Clips) -> None:
+    """Write the real clips, what their true codes decode to, and the futures of each choice."""
+    count = len(clips)
+    for rows in batches(task):
+        real = clips.read(numpy.arange(rows.start, rows.stop))
+        put(file, "real", rows, real, count, 1)
+        true = task.encode(real)
+        decoded = task.predicted(task.predictor.decode(true))
+        put(file, f"{RECONSTRUCTION}/frames", rows, decoded[:, None], count, 2)
+        if task.one_window:
+            for level, codes in true.items():
+                put(file, f"true_{level}", rows, codes, count, 1)
+        given = contexts(task, real)
+        for name, choice in task.sampling.choices.items():
+            frames, sampled = draw(task, given, choice, rows)
+            put(file, f"{name}/frames", rows, frames, count, 2)
+            if task.one_window:
+                for level, codes in sampled.items():
+                    put(file, f"{name}/{level}", rows, codes, count, 2)
+        file.check()
+
+
+def read(file: h5py.File, name: str, task: Task) -> dict[str, Tensor]:
+    """Return the codes of the shown clips, of the first future of each: int64 (B,T,H,W)."""
+    found = {level: file[name + level][: task.sampling.show] for level in (TOP, BOTTOM)}
+    first = {level: ids if ids.ndim == 4 else ids[:, 0] for level, ids in found.items()}
+    return {level: torch.from_numpy(ids).long() for level, ids in first.items()}
+
+
+def write_combinations(file: h5py.File, task: Task) -> None:
     """Write what combinations of sampled and true codes decode to: uint8 (B,T,H,W,C) each."""
-    store(group, "top_only", predictor.decode(sampled, drop=[BOTTOM]))
-    for name, top, bottom in (
-        ("hierarchical", sampled[TOP], sampled[BOTTOM]),
-        ("generated_top_true_bottom", sampled[TOP], true[BOTTOM]),
-        ("true_top_generated_bottom", true[TOP], bottom_given_true_top),
-    ):
-        store(group, name, predictor.decode({TOP: top, BOTTOM: bottom}))
+    show, predictor = task.sampling.show, task.predictor
+    name = shown_choice(task.sampling.choices)
+    true, sampled = read(file, "true_", task), read(file, f"{name}/", task)
+    given = contexts(task, torch.from_numpy(file["real"][:show]))
+    noise = Noise(task.protocol.seed, task.numbers[:show])
+    other = predictor.extend(given, task.sampling.choices[name], noise, fixed={TOP: true[TOP]})
+    found = {
+        "true_decode": predictor.decode(true),
+        f"{name}/bottom_given_true_top": other[BOTTOM],
+        f"{name}/top_only": predictor.decode(sampled, drop=[BOTTOM]),
+        f"{name}/hierarchical": predictor.decode(sampled),
+        f"{name}/generated_top_true_bottom": predictor.decode(
+            {TOP: sampled[TOP], BOTTOM: true[BOTTOM]}
+        ),
+        f"{name}/true_top_generated_bottom": predictor.decode(
+            {TOP: true[TOP], BOTTOM: other[BOTTOM]}
+        ),
+    }
+    for path, values in found.items():
+        put(file, path, slice(None), values, len(values), 1)
 
 
-def write(
-    file: h5py.File,
-    predictor: LatentPredictor,
-    batch: Batch,
-    sampling: Sampling,
-    context: int,
-    seed: int,
-) -> None:
-    """Write the real clips and their codes, then a group of samples for each choice."""
-    given = contexts(predictor, batch, context, sampling.context_encoding)
-    noise = Noise(seed, batch.numbers.tolist())
-    hdf5.store(file, "clip_number", batch.numbers)
-    hdf5.store(file, "clip_start", batch.starts)
-    store(file, "real", batch.real)
-    for level, codes in batch.true.items():
-        store(file, f"true_{level}", codes)
-    shown = head(batch.true, sampling.show)
-    store(file, "true_decode", predictor.decode(shown))
+def operations(task: Task) -> dict[str, Any]:
+    """Return, by level, what sampling the first window of a clip takes; see `Operations`."""
+    found: dict[str, Any] = {}
+    for level, prior in task.predictor.priors.items():
+        given = prior.grid[0] * task.given // task.predictor.window
+        each = sampling_operations(prior, given)
+        found[level] = {
+            "codes": each.codes,
+            "steps": each.steps,
+            "per_code": each.per_code,
+            "times_fewer": each.times_fewer,
+        }
+    return found
+
+
+def settings_digests(predictor: LatentPredictor, sampling: Sampling) -> dict[str, str]:
+    """Return, by predictor, a digest of all that was chosen about it; weights and seed are not."""
+    networks: dict[str, Any] = {
+        level: prior.settings.model_dump(mode="json") for level, prior in predictor.priors.items()
+    }
+    first = {"autoencoder": predictor.autoencoder.settings.model_dump(mode="json")}
+    chosen = {RECONSTRUCTION: first}
     for name, choice in sampling.choices.items():
-        group = file.create_group(name)
-        sampled = predictor.extend(given, choice, noise)
-        for level, codes in sampled.items():
-            store(group, level, codes)
-        store(group, "frames", predictor.decode(sampled)[:, context:])
-        if name == shown_choice(sampling.choices):
-            begun, first = head(given, sampling.show), noise.of(range(sampling.show))
-            bottom = predictor.extend(begun, choice, first, fixed={TOP: shown[TOP]})[BOTTOM]
-            store(group, "bottom_given_true_top", bottom)
-            store_combinations(group, predictor, head(sampled, sampling.show), shown, bottom)
+        chosen[name] = {**first, **networks, "choice": choice.model_dump(mode="json")}
+    return {
+        name: hashlib.sha256(facts.canonical(values)).hexdigest() for name, values in chosen.items()
+    }
+
+
+def weights_digest(paths: Sequence[Path]) -> str:
+    """Return a digest of trained networks: two trainings of equal settings differ in it."""
+    return hashlib.sha256(" ".join(map(digest, paths)).encode()).hexdigest()
 
 
 def main(
     *,
     frames: Path,
+    split: Path,
     normalization: Path,
     autoencoder: Path,
-    latents: Path,
     top: Path,
     bottom: Path,
     sampling: Sampling,
-    clip: Clip,
-    seed: int,
+    protocol: ProtocolSettings,
     compute: Compute,
     out: Path,
 ) -> None:
-    """Write real clips, their codes, and under each choice's name the sampled codes and frames."""
+    """Write real clips, their reconstructions, and under each choice's name codes and futures."""
     device = computing.prepare(compute)
-    predictor = latent_predictor.load(autoencoder, [top, bottom], normalization, device)
-    with hdf5.opening(latents, latents_file.SCHEMA) as file:
-        batch = read(frames, file, sampling, clip, device)
+    priors = {TOP: top, BOTTOM: bottom}
+    predictor = latent_predictor.load(autoencoder, priors, normalization, device)
+    chosen = continued.choose(load_split(split), protocol, out.stem)
+    task = Task(predictor, sampling, protocol, chosen.numbers.tolist())
+    check(task, out.stem)
     attributes = {
-        "context": clip.context,
-        "horizon": clip.frames - clip.context,
+        "protocol": out.stem,
+        "dataset": digest(frames),
+        "context": protocol.context,
+        "horizon": protocol.horizon,
         "context_encoding": sampling.context_encoding,
-        "seed": seed,
-        "show": sampling.show,
+        "seed": protocol.seed,
+        "show": min(sampling.show, len(chosen.starts)),
         "shown_choice": shown_choice(sampling.choices),
+        "settings": json.dumps(settings_digests(predictor, sampling), sort_keys=True),
+        "operations": json.dumps(operations(task), sort_keys=True),
+        "weights": weights_digest([autoencoder, top, bottom]),
     }
-    with hdf5.creating(out, SCHEMA, attributes) as file:
-        write(file, predictor, batch, sampling, clip.context, seed)
+    with (
+        hdf5.creating(out, SCHEMA, attributes) as file,
+        Clips(frames, chosen.starts, protocol.frames) as clips,
+    ):
+        hdf5.store(file, "clip_number", chosen.numbers)
+        hdf5.store(file, "clip_start", chosen.starts)
+        write(file, task, clips)
+        if task.one_window:
+            write_combinations(file, task)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The pictures are a bar that moves over a slope, so that strips and clips can be 
 """
 
 import json
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,10 @@ from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables, tensors
 from foreframe.report.study import Paths
+from tests import report_numbers as numbers
 from workflow import preset
 
 Frames = NDArray[numpy.uint8]
-SETS = ("train", "validation", "test")
-CLIP, CONTEXT, CODES, SHOWN = 16, 8, 32, 2
-PREDICTORS = ("copy_last_frame", "reconstruction", "argmax", "sampled")
-ENVIRONMENT = {
-    "python": "3.11.7",
-    "system": "Linux x86_64",
-    "torch": "2.13.0",
-    "device": "cpu",
-    "gpu": None,
-    "threads": 2,
-    "precision": "float32",
-    "deterministic": True,
-}
 
 
 @dataclass(frozen=True)
@@ -49,12 +36,12 @@ def parameters() -> dict[str, Any]:
     """Return the sections of params.yaml that a report reads: the smoke preset, small and fixed."""
     sections = preset.values("smoke")
     del sections["videos"]
+    sections["protocols"]["driving"] |= {"clips": 3, "metrics": ["psnr", "ssim"]}
     choice = {"mode": "argmax", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    sections["clip"] = {"frames": CLIP, "context": CONTEXT}
-    sections["autoencoder"]["codebook_size"] = CODES
+    sections["clip"] = {"frames": numbers.CLIP, "context": numbers.CONTEXT}
+    sections["autoencoder"]["codebook_size"] = numbers.CODES
     sections["sampling"] |= {
-        "clips": 3,
-        "show": SHOWN,
+        "show": numbers.SHOWN,
         "choices": {"argmax": choice, "sampled": {**choice, "mode": "sample"}},
         "context_encoding": "full_clip",
     }
@@ -66,9 +53,10 @@ def paths(folder: Path) -> Paths:
     names = {
         "frames": "frames.h5",
         "latents": "latents.h5",
-        "samples": "samples.h5",
+        "samples": "samples/driving.h5",
         "examples": "examples.h5",
-        "per_frame": "per_frame.csv",
+        "evaluation": "evaluations/driving.json",
+        "per_frame": "evaluations/driving.csv",
         "autoencoder": "autoencoder.safetensors",
         "autoencoder_facts": "autoencoder.json",
     }
@@ -98,8 +86,11 @@ def make(folder: Path, size: Size | None = None) -> Paths:
     _latents(result.latents, size)
     _samples(result.samples, size, random)
     _examples(result.examples, size, random)
-    facts.write(result.metrics, "metrics", metrics())
-    tables.write(result.per_frame, _per_frame())
+    checksum = tables.write(result.per_frame, numbers.per_frame())
+    facts.write(result.models, "models", numbers.models())
+    facts.write(
+        result.evaluation, "evaluation", {**numbers.evaluation(), "per_frame_checksum": checksum}
+    )
     return result
 
 
@@ -129,7 +120,7 @@ def _frames(path: Path, size: Size) -> None:
     }
     half = size.frames // 2
     with hdf5.creating(path, "frames", attributes) as file:
-        chunks = (CLIP, size.height, size.width, 3)
+        chunks = (numbers.CLIP, size.height, size.width, 3)
         hdf5.store(file, "frames", picture(size, 0, size.frames), chunks)
         hdf5.store(file, "actions", numpy.zeros((size.frames, 3), numpy.float32))
         hdf5.store(file, "episode_start", numpy.array([0, half]))
@@ -142,7 +133,7 @@ def _facts(result: Paths) -> None:
         "train": [[0, 200], [200, 320]],
         "validation": [[320, 360]],
         "test": [[360, 400]],
-        "clip_frames": CLIP,
+        "clip_frames": numbers.CLIP,
         "train_stride": 1,
         "evaluation_stride": 8,
         "clips": {"train": 290, "validation": 4, "test": 4},
@@ -159,15 +150,15 @@ def _training(result: Paths, name: str, size: Size, random: numpy.random.Generat
         "parameters": {"autoencoder": 98765, "top": 543210, "bottom": 1234567}[name],
         "steps": size.steps,
         "samples": size.steps * 8,
-        "environment": ENVIRONMENT,
+        "environment": numbers.ENVIRONMENT,
         "final": epochs.iloc[-1].to_dict(),
     }
     schema = "autoencoder" if name == "autoencoder" else "prior"
     weights = {"weight": torch.full((2, 2), float(len(name)))}
     tensors.write(getattr(result, name), weights, schema, {"kind": name})
+    values["curve_checksum"] = tables.write(getattr(result, f"{name}_curve"), curve)
+    values["epochs_checksum"] = tables.write(getattr(result, f"{name}_epochs"), epochs)
     facts.write(getattr(result, f"{name}_facts"), "training", values)
-    tables.write(getattr(result, f"{name}_curve"), curve)
-    tables.write(getattr(result, f"{name}_epochs"), epochs)
 
 
 def _curves(
@@ -202,10 +193,10 @@ def _curves(
 def _latents(path: Path, size: Size) -> None:
     attributes = {
         "levels": json.dumps(["top", "bottom"]),
-        "codebook_size": json.dumps({"top": CODES, "bottom": CODES}),
+        "codebook_size": json.dumps({"top": numbers.CODES, "bottom": numbers.CODES}),
     }
     with hdf5.creating(path, "latents", attributes) as file:
-        for name, count in zip(SETS, (72, 4, 4), strict=True):
+        for name, count in zip(numbers.SETS, (72, 4, 4), strict=True):
             group = file.create_group(name)
             for level, (t, h, w) in grids(size).items():
                 hdf5.store(group, level, numpy.zeros((count, t, h, w), numpy.int16))
@@ -215,113 +206,38 @@ def _latents(path: Path, size: Size) -> None:
 def grids(size: Size) -> dict[str, tuple[int, int, int]]:
     """Return code-frames, rows and columns of both levels."""
     return {
-        "top": (CLIP // 4, size.height // 8, size.width // 8),
-        "bottom": (CLIP // 2, size.height // 4, size.width // 4),
+        "top": (numbers.CLIP // 4, size.height // 8, size.width // 8),
+        "bottom": (numbers.CLIP // 2, size.height // 4, size.width // 4),
     }
 
 
 def _samples(path: Path, size: Size, random: numpy.random.Generator) -> None:
-    horizon = CLIP - CONTEXT
+    horizon = numbers.CLIP - numbers.CONTEXT
     attributes = {
-        "context": CONTEXT,
+        "context": numbers.CONTEXT,
         "horizon": horizon,
         "context_encoding": "full_clip",
-        "show": SHOWN,
+        "show": numbers.SHOWN,
         "seed": 0,
+        "operations": json.dumps({"top": numbers.COST, "bottom": {**numbers.COST, "codes": 192}}),
     }
-    real = numpy.stack([picture(size, 7 * clip, CLIP) for clip in range(size.clips)])
+    real = numpy.stack([picture(size, 7 * clip, numbers.CLIP) for clip in range(size.clips)])
     with hdf5.creating(path, "samples", attributes) as file:
         hdf5.store(file, "clip_start", 360 + numpy.arange(size.clips))
         hdf5.store(file, "real", real)
         for name, amount in (("argmax", 30), ("sampled", 60)):
             group = file.create_group(name)
-            future = _noisy(real[:, CONTEXT:], random, amount)
-            hdf5.store(group, "frames", future)
+            future = _noisy(real[:, numbers.CONTEXT :], random, amount)
+            hdf5.store(group, "frames", future[:, None])
             for level, shape in grids(size).items():
-                hdf5.store(group, level, numpy.zeros((size.clips, *shape), numpy.int16))
+                hdf5.store(group, level, numpy.zeros((size.clips, 1, *shape), numpy.int16))
 
 
 def _examples(path: Path, size: Size, random: numpy.random.Generator) -> None:
-    original = numpy.stack([picture(size, 5 * clip, CLIP) for clip in range(SHOWN)])
+    original = numpy.stack([picture(size, 5 * clip, numbers.CLIP) for clip in range(numbers.SHOWN)])
     grey = original.mean(axis=-1, keepdims=True).repeat(3, axis=-1).astype(numpy.uint8)
     with hdf5.creating(path, "examples", {}) as file:
         hdf5.store(file, "original", original)
         hdf5.store(file, "reconstruction", _noisy(original, random, 10))
         hdf5.store(file, "top_only", _noisy(original // 2 + 60, random, 5))
         hdf5.store(file, "bottom_only", _noisy(grey, random, 10))
-
-
-def _three(first: float, step: float = 0.05) -> dict[str, float]:
-    return {name: first + index * step for index, name in enumerate(SETS)}
-
-
-def _prior(parameters: int, nll: float) -> dict[str, Any]:
-    values = _three(nll, 0.08)
-    return {
-        "parameters": parameters,
-        "nll": values,
-        "bits": {name: value / math.log(2) for name, value in values.items()},
-        "perplexity": {name: math.exp(value) for name, value in values.items()},
-        "chance": math.log(CODES),
-        "baselines": {"unigram": _three(3.01), "copy_previous": _three(2.47)},
-    }
-
-
-def metrics() -> dict[str, Any]:
-    """Return metrics.json's content."""
-    use = {"size": CODES, "used": 24, "usage": 0.75, "dead": 8, "perplexity": 14.52}
-    quality = {"reconstruction": 29.31, "copy_last_frame": 21.17, "argmax": 22.83, "sampled": 20.62}
-    return {
-        "protocol": {
-            "dataset": "0" * 32,
-            "split": "1" * 32,
-            "clips": {"train": 290, "validation": 4, "test": 4},
-            "clip_strides": {"train": 1, "validation": 8, "test": 8},
-            "prediction_set": "test",
-            "prediction_clips": [0, 1, 3],
-            "context": CONTEXT,
-            "horizon": CLIP - CONTEXT,
-            "context_encoding": "full_clip",
-            "frame_size": [24, 32],
-            "resizing": "none",
-            "value_range": "[0, 1]",
-            "metrics": {"psnr": "per frame", "ssim": "gaussian"},
-            "samples_per_context": 1,
-            "best_of": "none",
-            "seed": 0,
-        },
-        "protocol_digest": "ab" * 32,
-        "clips": {"train": 290, "validation": 4, "test": 4},
-        "autoencoder": {
-            "parameters": 98765,
-            "mse": _three(0.0612, 0.0041),
-            "psnr": _three(29.74, -0.21),
-            "codebook": {"top": use, "bottom": {**use, "used": 30, "usage": 0.9375, "dead": 2}},
-        },
-        "compression": {
-            "raw_bits": 294912.0,
-            "code_bits": 2160.0,
-            "reduction": 0.98537,
-            "factor": 68.27,
-        },
-        "priors": {"top": _prior(543210, 1.712), "bottom": _prior(1234567, 2.134)},
-        "prediction": {
-            name: {"psnr": value, "ssim": value / 40} for name, value in quality.items()
-        },
-        "prediction_clips": 3,
-        "environment": ENVIRONMENT,
-    }
-
-
-def _per_frame() -> pandas.DataFrame:
-    rows = [
-        {
-            "predictor": name,
-            "frame": frame,
-            "psnr": 31.0 - 2 * place - frame * (0.1 + 0.4 * place),
-            "ssim": 0.95 - 0.05 * place - frame * 0.01 * place,
-        }
-        for place, name in enumerate(("reconstruction", "argmax", "copy_last_frame", "sampled"))
-        for frame in range(1, CLIP - CONTEXT + 1)
-    ]
-    return pandas.DataFrame(rows)

@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
 
-# Stands in for `python` in the stages' commands: records the files that each of them opens.
+# Stands in for `python` in the stages' commands: records the files and sockets they open.
 TRACER = """#!/bin/sh
-exec strace -f -qq --seccomp-bpf -e trace=open,openat,creat,rename,renameat,renameat2 \
+exec strace -f -qq --seccomp-bpf -e trace=open,openat,creat,rename,renameat,renameat2,socket \
     -e status=successful -o "{traces}/$2.$$" "{python}" "$@"
 """
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from foreframe.errors import UserError
 
 PARAMS = Path("params.yaml")
+DEFINITION = Path("dvc.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +39,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_preset(commands)
     _add_check(commands)
     _add_predict(commands)
+    _add_compare(commands)
+    _add_contexts(commands)
+    _add_protocols(commands)
     _add_doctor(commands)
+    _add_costs(commands)
+    _add_verify(commands)
+    _add_manifest(commands)
+    _add_weights(commands)
     return parser
 
 
@@ -66,9 +74,83 @@ def _add_predict(commands: Commands) -> None:
     parser.set_defaults(run=_predict)
 
 
+def _add_compare(commands: Commands) -> None:
+    parser = commands.add_parser("compare", help="one table over predictors from several results")
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="evaluations, samples")
+    parser.add_argument("--protocol", help="of samples (.h5), which are measured on the spot")
+    parser.add_argument("--csv", type=Path, help="write the table to this file too")
+    parser.set_defaults(run=_compare)
+
+
+def _add_contexts(commands: Commands) -> None:
+    parser = commands.add_parser("contexts", help="the frames that another model is to continue")
+    parser.add_argument("--protocol", required=True, help="a name under protocols, or ready-made")
+    parser.add_argument("--out", required=True, type=Path, help="FILE.h5")
+    parser.set_defaults(run=_contexts)
+
+
+def _add_protocols(commands: Commands) -> None:
+    parser = commands.add_parser("protocols", help="list ready-made protocols, or add one")
+    parser.add_argument("action", nargs="?", choices=["list", "add"], default="list")
+    parser.add_argument("name", nargs="?", help="of the protocol to add")
+    parser.set_defaults(run=_protocols)
+
+
 def _add_doctor(commands: Commands) -> None:
     parser = commands.add_parser("doctor", help="what this machine can run, and what is missing")
     parser.set_defaults(run=_doctor)
+
+
+def _add_costs(commands: Commands) -> None:
+    parser = commands.add_parser("costs", help="parameters, operations, memory and time by stage")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=_costs)
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="hash every artefact again and compare it with dvc.lock",
+        epilog="Exit codes: 0 everything is as dvc.lock says; 1 it could not be checked; "
+        "3 something is damaged or missing; 4 all is whole, but something is out of date or not "
+        "made yet; 5 a rebuild gives other bytes. Of several, the first of 3, 5, 4 counts.",
+    )
+    parser.add_argument("target", nargs="*", help="stages or paths (default: the whole study)")
+    parser.add_argument("--cache", action="store_true", help="check the objects in DVC's cache")
+    parser.add_argument("--remote", default="", metavar="NAME", help="check a remote's objects")
+    parser.add_argument(
+        "--rebuild", default="", metavar="STAGE", help="run a stage elsewhere and compare the bytes"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=_verify)
+
+
+def _add_manifest(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "manifest",
+        help="SHA-256 checksums of every output, as sha256sum -c reads them",
+        epilog="The MD5 digests of dvc.lock notice accidents, but two files with the same MD5 can "
+        "be made on purpose. Publish these checksums beside a release.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--out", type=Path, metavar="FILE", help="write them to a file")
+    what.add_argument("--check", type=Path, metavar="FILE", help="compare with an earlier manifest")
+    parser.set_defaults(run=_manifest)
+
+
+def _add_weights(commands: Commands) -> None:
+    parser = commands.add_parser("weights", help="the public weights that some metrics need")
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--folder", type=Path, default=Path("data/weights"), help="the store")
+    actions.add_parser("list", parents=[folder], help="what there is, from where, what is stored")
+    adding = actions.add_parser("add", parents=[folder], help="store a public file that you have")
+    adding.add_argument("name", metavar="NAME")
+    adding.add_argument("file", metavar="FILE", type=Path)
+    fetching = actions.add_parser("fetch", parents=[folder], help="download and store weights")
+    fetching.add_argument("name", metavar="NAME")
+    actions.add_parser("check", parents=[folder], help="hash the stored weights again")
+    parser.set_defaults(run=_weights)
 
 
 def _preset(options: argparse.Namespace) -> int:
@@ -83,8 +165,10 @@ def _preset(options: argparse.Namespace) -> int:
 
 def _check(_: argparse.Namespace) -> int:
     from foreframe.config import params
+    from workflow import protocols
 
     params.load(PARAMS)
+    protocols.check(PARAMS, DEFINITION)
     print(f"{PARAMS} is right.")
     return 0
 
@@ -103,10 +187,71 @@ def _predict(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from workflow import compare
+
+    compare.run(options.files, PARAMS, protocol=options.protocol, out=options.csv)
+    return 0
+
+
+def _contexts(options: argparse.Namespace) -> int:
+    from workflow import contexts
+
+    contexts.run(options.protocol, options.out, PARAMS)
+    return 0
+
+
+def _protocols(options: argparse.Namespace) -> int:
+    from workflow import protocols
+
+    if options.action == "list":
+        protocols.show(PARAMS)
+    elif options.name is None:
+        raise UserError("Which protocol? `foreframe protocols` lists them.")
+    else:
+        protocols.add(options.name, PARAMS, DEFINITION)
+    return 0
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from workflow import doctor
 
     return doctor.run(PARAMS)
+
+
+def _costs(options: argparse.Namespace) -> int:
+    from workflow import costs
+
+    return costs.run(Path(), as_json=options.json)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from workflow import verify
+
+    wanted = verify.Options(options.target, options.cache, options.remote, options.rebuild)
+    return verify.run(Path(), wanted, as_json=options.json)
+
+
+def _manifest(options: argparse.Namespace) -> int:
+    from workflow import manifest
+
+    if options.check is not None:
+        return manifest.check(Path(), options.check)
+    return manifest.write(Path(), options.out)
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from workflow import weights
+
+    if options.action == "add":
+        weights.add(options.folder, options.name, options.file)
+    elif options.action == "fetch":
+        weights.fetch(options.folder, options.name)
+    elif options.action == "check":
+        return weights.check(options.folder)
+    else:
+        weights.show(options.folder)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,24 +1,37 @@
-"""The stages of dvc.yaml as plain data: the only module that touches DVC's Python API.
+"""The stages of dvc.yaml as plain data: this and what it imports alone touch DVC's Python API.
 
-DVC resolves templates and fan-outs, so whoever asks here sees the same DAG as `dvc repro`.
+DVC resolves templates and fan-outs and compares files with dvc.lock, so whoever asks here sees the
+same DAG as `dvc repro`, and the same work to do.
 """
 
+import contextlib
 import functools
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dvc.config import Config
 from dvc.dependency.param import ParamsDependency
+from dvc.exceptions import DvcException
+from dvc.fs import get_cloud_fs
 from dvc.repo import Repo
 
 from foreframe import versions
+from foreframe.errors import UserError
+from workflow import refusals
+from workflow.parameters import Parameters
 
 # The stage whose output holds the code versions that the others take as parameters.
 VERSIONS = "versions"
+
+# The Snakefile's own rule, which no stage's rule may be called.
+RESERVED = "all"
 
 
 @dataclass(frozen=True)
@@ -27,13 +40,17 @@ class Stage:
 
     Attributes:
         name: DVC's name for it, such as `train_prior@top`.
-        command: what DVC runs.
+        identifier: the same for Snakemake, unique: letters, digits and _.
+        command: what DVC runs; several commands stand on a line each.
         description: one line for people, or the empty string.
         declared_deps: its dependencies as dvc.yaml names them, parameter files aside.
         deps: the same, with folders as the files in them that DVC counts.
         after: files that another stage writes and this one only takes parameters from.
-        stale: whether dvc.lock lacks the stage, or holds other parameters or other versions of the
-            files that no stage writes. What other stages will change is not considered.
+        frozen: whether dvc.yaml says not to run it for a change of what it reads.
+        changes: what differs from dvc.lock, as `dvc status` names it: paths, parameters as
+            `file:key`, `command`, `always`. What other stages will change is not considered, except
+            for code versions, which are known before they are written.
+        due: whether the stage has changes or reads the output of one that is due.
         params: (file, key) of every parameter; an empty key is the whole file.
         values: the value of each of `params` as JSON, `null` where the file has none.
         outs: the files it writes.
@@ -42,62 +59,78 @@ class Stage:
     """
 
     name: str
+    identifier: str
     command: str
     description: str
     declared_deps: tuple[str, ...]
     deps: tuple[str, ...]
     after: tuple[str, ...]
-    stale: bool
+    frozen: bool
+    changes: tuple[str, ...]
+    due: bool
     params: tuple[tuple[str, str], ...]
     values: tuple[str, ...]
     outs: tuple[str, ...]
     threads: int
-    resources: tuple[tuple[str, int], ...]
-
-    @property
-    def identifier(self) -> str:
-        """The name with every other character than a letter, digit or _ replaced by _."""
-        return re.sub(r"\W", "_", self.name)
+    resources: tuple[tuple[str, int | str], ...]
 
 
 def read(root: Path) -> tuple[Stage, ...]:
-    """Return the stages of `root`/dvc.yaml, sorted by name."""
-    with Repo(str(root)) as repo:
-        definition = str(Path(repo.root_dir, "dvc.yaml"))
-        found = [stage for stage in repo.index.stages if stage.path == definition]
-        files = _Files(repo, {_path(repo, out) for stage in found for out in stage.outs})
-        # A stage's parameters may lie in a file that another stage has yet to write.
-        coming = {_path(repo, out): _prediction(stage) for stage in found for out in stage.outs}
-        stages = (_stage(repo, stage, files, coming) for stage in found)
-        return tuple(sorted(stages, key=lambda stage: stage.name))
+    """Return the stages of `root`/dvc.yaml, sorted by name.
+
+    Raises:
+        UserError: dvc.yaml or a parameter file is wrong, or has what Snakemake cannot run.
+    """
+    try:
+        with Repo(str(root)) as repo:
+            return _with_due(_with_identifiers(_stages(repo)))
+    except DvcException as error:
+        raise UserError(f"DVC cannot read the pipeline: {error}{_cause(error)}") from error
 
 
-def _stage(repo: Repo, stage: Any, files: "_Files", coming: Mapping[str, Any]) -> Stage:
+def _cause(error: DvcException) -> str:
+    """Return what is wrong in a file, with line and column or the path of keys, as one line."""
+    inner = getattr(error, "exc", None)
+    return " ".join(f": {inner.__cause__ or inner}".split()) if inner else ""
+
+
+def _stages(repo: Repo) -> Iterator[Stage]:
+    repo.index.check_graph()
+    definition = str(Path(repo.root_dir, "dvc.yaml"))
+    found = [stage for stage in repo.index.stages if stage.path == definition]
+    files = _Files(repo, {_path(repo, out) for stage in found for out in stage.outs})
+    # A stage's parameters may lie in a file that another stage has yet to write.
+    coming = {_path(repo, out): _prediction(stage) for stage in found for out in stage.outs}
+    parameters = Parameters(repo.root_dir, coming)
+    for stage in sorted(found, key=lambda stage: stage.name):
+        refusals.check(stage, [_path(repo, item) for item in (*stage.deps, *stage.outs)])
+        yield _stage(repo, stage, files, parameters)
+
+
+def _stage(repo: Repo, stage: Any, files: "_Files", parameters: Parameters) -> Stage:
     meta = stage.meta or {}
+    coming = parameters.coming
     sources = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
-    inputs = {_path(repo, dep): dep for dep in stage.deps if dep not in sources}
-    values = dict(_values(repo, sources, coming))
+    inputs = {_path(repo, dep) for dep in stage.deps if dep not in sources}
+    values = dict(pair for source in sources for pair in parameters.values(source))
     written = {file for file, _ in values if file in coming}
     # What the stage `versions` will write is known now; of any other file only its bytes can tell.
-    after = {file for file in written if coming[file]() is not None}
-    locked = {
-        (_path(repo, source), key): value
-        for source in sources
-        for key, value in (source.hash_info.value or {}).items()
-    }
+    after = {file for file in written if coming[file]}
     return Stage(
         name=stage.name,
-        command=stage.cmd,
+        identifier=stage.name,
+        command=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
         description=stage.desc or "",
         declared_deps=tuple(sorted(inputs)),
         deps=tuple(sorted({*files.expand(inputs), *(written - after)})),
         after=tuple(sorted(after)),
-        stale=_parameters(values) != locked
-        or any(dep.status() for path, dep in inputs.items() if path not in coming),
+        frozen=stage.frozen,
+        changes=tuple(sorted(_changes(repo, stage, parameters))),
+        due=False,
         params=tuple(sorted(values)),
         values=tuple(json.dumps(values[param], sort_keys=True) for param in sorted(values)),
         outs=tuple(sorted(_path(repo, out) for out in stage.outs)),
-        threads=int(meta.get("threads", 1)),
+        threads=meta.get("threads", 1),
         resources=tuple(sorted(meta.get("resources", {}).items())),
     )
 
@@ -106,44 +139,65 @@ def _path(repo: Repo, item: Any) -> str:
     return os.path.relpath(item.fs_path, repo.root_dir)
 
 
-def _prediction(stage: Any) -> Any:
+def _prediction(stage: Any) -> Callable[[], Any] | None:
     """Return a function that tells what a stage's output will hold, or None where none can."""
     if stage.name != VERSIONS:
-        return lambda: None
+        return None
     paths = [Path(dep.fs_path) for dep in stage.deps]
     folders = [path for path in paths if path.is_dir()]
-    return functools.cache(lambda: versions.nested(versions.all_versions(folders)))
+    return functools.cache(lambda: _code_versions(folders))
 
 
-def _values(
-    repo: Repo, sources: Sequence[ParamsDependency], coming: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Yield ((file, key), value) of every parameter."""
-    for source in sources:
-        file = _path(repo, source)
-        content = coming[file]() if file in coming else None
-        known = source.read_params() if file not in coming else {}
-        if not source.params:
-            yield (file, ""), known
-        for key in source.params:
-            yield (file, key), known.get(key, _select(content, key))
+def _code_versions(folders: Sequence[Path]) -> Any:
+    try:
+        return versions.nested(versions.all_versions(folders))
+    except SyntaxError as error:
+        names = " or ".join(folder.name for folder in folders)
+        raise UserError(
+            f"a module in {names} is no Python: {error.msg} in line {error.lineno}:"
+            f" {(error.text or '').strip()}"
+        ) from error
 
 
-def _select(content: Any, key: str) -> Any:
-    for part in key.split("."):
-        content = content.get(part) if isinstance(content, Mapping) else None
-    return content
+def _changes(repo: Repo, stage: Any, parameters: Parameters) -> Iterator[str]:
+    """Yield what makes DVC run the stage, asked of DVC part by part.
+
+    Its one function for the whole would wait for every stage that is running.
+    """
+    if stage.always_changed or stage.is_callback:
+        yield "always"
+    if stage.cmd_changed:
+        yield "command"
+    yield from (_path(repo, out) for out in stage.outs if out.status())
+    for dep in () if stage.frozen else stage.deps:
+        if isinstance(dep, ParamsDependency):
+            yield from parameters.changes(dep)
+        elif dep.status():
+            yield _path(repo, dep)
 
 
-def _parameters(values: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Return parameters as dvc.lock holds them: those of a whole file under each of its keys."""
-    result = {}
-    for (file, key), value in values.items():
-        if key:
-            result[file, key] = value
-        else:
-            result.update({(file, name): part for name, part in value.items()})
-    return result
+def _with_identifiers(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """Turn every other character than a letter, digit or _ into _; where two meet, add digests."""
+    stages = tuple(stages)
+    plain = {stage.name: re.sub(r"\W", "_", stage.name, flags=re.ASCII) for stage in stages}
+    times = Counter([RESERVED, *plain.values()])
+    digests = {name: hashlib.sha256(name.encode()).hexdigest()[:8] for name in plain}
+    return tuple(
+        replace(stage, identifier=f"{short}_{digests[stage.name]}" if times[short] > 1 else short)
+        for stage in stages
+        for short in [plain[stage.name]]
+    )
+
+
+def _with_due(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    makers = {path: stage for stage in stages for path in stage.outs}
+
+    @functools.cache
+    def due(stage: Stage) -> bool:
+        fed = (makers[path] for path in stage.deps if path in makers)
+        return bool(stage.changes) or (not stage.frozen and any(due(maker) for maker in fed))
+
+    return tuple(replace(stage, due=due(stage)) for stage in stages)
 
 
 class _Files:
@@ -167,3 +221,51 @@ class _Files:
                     os.path.relpath(file, self._repo.root_dir) for file in inside
                 )
             yield from self._found[path]
+
+
+def cache_folder(root: Path) -> Path:
+    """Return the folder of DVC's cache that holds objects by their MD5.
+
+    Raises:
+        UserError: DVC's configuration is wrong.
+    """
+    default = str(root.resolve() / ".dvc" / "cache")
+    with _configuration(root) as config:
+        settings = config["cache"]
+        name = settings.get("local")
+        where = {"name": name} if name else {"url": settings.get("dir") or default}
+        return Path(get_cloud_fs(config, **where)[2], "files", "md5")
+
+
+def remotes(root: Path) -> tuple[str, ...]:
+    """Return the names of DVC's remotes, the default one first.
+
+    Raises:
+        UserError: DVC's configuration is wrong.
+    """
+    with _configuration(root) as config:
+        default = config["core"].get("remote")
+        return tuple(sorted(config["remote"], key=lambda name: (name != default, name)))
+
+
+def remote_folder(root: Path, name: str) -> tuple[Any, str]:
+    """Return DVC's file system of a remote, and the folder in it that holds objects by their MD5.
+
+    Raises:
+        UserError: there is no such remote, or DVC's configuration is wrong.
+    """
+    with _configuration(root) as config:
+        kind, settings, path = get_cloud_fs(config, name=name)
+        filesystem = kind(**settings)
+        if settings.get("worktree") or settings.get("version_aware"):
+            raise UserError(f"The remote {name} keeps versions of files, not objects by digest.")
+        return filesystem, filesystem.join(path, "files", "md5")
+
+
+@contextlib.contextmanager
+def _configuration(root: Path) -> Iterator[Config]:
+    """Yield DVC's settings of every level; DVC's errors inside become a user's."""
+    try:
+        yield Config(str(root.resolve() / ".dvc"))
+    except DvcException as error:
+        raise UserError(f"DVC: {error}") from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from foreframe import compute, video
 from foreframe.artefacts import hdf5
 from foreframe.config import params as schema
+from foreframe.config.protocols import MAIN
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
 from foreframe.predictors import latent_predictor
@@ -49,15 +50,16 @@ def run(
     """
     video.check_name(out)
     settings = schema.load(params)
-    horizon = settings.clip.frames - settings.clip.context if frames is None else frames
+    protocol = settings.protocols[MAIN]
+    horizon = protocol.horizon if frames is None else frames
     if horizon < 1:
         raise UserError(f"--frames is {horizon}. Predict at least 1.")
     chosen = choose(settings.sampling.choices, choice)
     shape = frame_format(STUDY / "frames.h5")
-    context_THWC = last_frames(path, shape, settings.clip.context)
+    context_THWC = last_frames(path, shape, protocol.context)
     predictor = latent_predictor.load(
         STUDY / "autoencoder.safetensors",
-        [STUDY / "priors" / f"{level}.safetensors" for level in PRIORS],
+        {level: STUDY / "priors" / f"{level}.safetensors" for level in PRIORS},
         STUDY / "normalization.json",
         compute.prepare(settings.compute),
     )

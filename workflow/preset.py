@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from foreframe.artefacts import atomic
@@ -44,7 +44,15 @@ def write(name: str, path: Path) -> list[str]:
         UserError: there is no preset of that name.
     """
     wanted = values(name)
+    own = _document(path).get("protocols", {})
+    # Protocols of the user's own stay: dvc.yaml runs them by name.
+    wanted["protocols"] = {**_plain(own), **wanted["protocols"]}
     params.check(wanted, f"preset {name}")
+    return rewrite(path, wanted)
+
+
+def rewrite(path: Path, wanted: Mapping[str, Any]) -> list[str]:
+    """Set every parameter in a file to what is wanted, keeping comments; see `write`."""
     document = _document(path)
     before = dict(_flat(document))
     _assign(document, wanted)
@@ -52,6 +60,13 @@ def write(name: str, path: Path) -> list[str]:
     _yaml().dump(document, text)
     atomic.write_text(path, text.getvalue())
     return list(_changes(before, dict(_flat(wanted))))
+
+
+def _plain(tree: Any) -> Any:
+    """Return a commented document's values as plain ones."""
+    if isinstance(tree, Mapping):
+        return {str(name): _plain(value) for name, value in tree.items()}
+    return [_plain(value) for value in tree] if isinstance(tree, list) else tree
 
 
 def _yaml() -> YAML:
@@ -94,6 +109,9 @@ def _assign(document: Any, wanted: Mapping[str, Any]) -> None:
         old = document.get(name)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             _assign(old, value)
+        elif isinstance(value, Mapping):
+            document[name] = CommentedMap()
+            _assign(document[name], value)
         elif name not in document or old != value:
             document[name] = _in_line(value) if isinstance(value, list) else value
 

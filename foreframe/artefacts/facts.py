@@ -1,5 +1,6 @@
 """Facts are sorted JSON: numbers and words that later stages, DVC and the report read."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,33 +8,63 @@ from typing import Any
 from foreframe.artefacts import atomic
 from foreframe.errors import ArtefactError
 
-VERSION = 1
+VERSION = 2  # of every kind of file
 
 
 def write(path: Path, schema: str, values: dict[str, Any]) -> None:
-    """Write `values` with their schema's name and version.
+    """Write `values` with their schema's name and version and a checksum of all that.
 
     Raises:
         ValueError: a value is NaN or infinite, or not JSON.
     """
     content = {"schema": f"foreframe/{schema}", "version": VERSION, **values}
+    content.pop("checksum", None)  # of facts that were read as plain JSON
+    content["checksum"] = checksum(canonical(content))
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
     atomic.write_text(path, text + "\n")
 
 
 def read(path: Path, schema: str) -> dict[str, Any]:
-    """Read facts of one schema.
+    """Read facts of one schema, without their checksum.
 
     Raises:
-        ArtefactError: the file is missing, not JSON, or of another schema or version.
+        ArtefactError: the file is missing, not JSON, of another schema or version, or not as it was
+            written.
     """
     content = parse(path)
     check_schema(path, schema, content.get("schema"), content.get("version"))
+    noted = content.pop("checksum", None)
+    try:
+        found = checksum(canonical(content))
+    except ValueError as error:  # 1e999 reads as infinity
+        raise ArtefactError(f"{path} is damaged: {error}. {CURE}") from None
+    if noted != found:
+        raise ArtefactError(
+            f"{path} is damaged or was edited by hand: its checksum is not that of its content. "
+            f"{CURE}"
+        )
     return content
 
 
+def checksum(content: bytes) -> list[str]:
+    """Return the checksum of bytes as facts hold it: the algorithm, and its hexadecimal digits.
+
+    DVC shows text among the metrics, but no lists, so this keeps `dvc metrics diff` readable.
+    """
+    return ["sha256", hashlib.sha256(content).hexdigest()]
+
+
+def canonical(content: dict[str, Any]) -> bytes:
+    """Return the one form of a JSON object that checksums are taken of.
+
+    Raises:
+        ValueError: a value is NaN or infinite, or not JSON.
+    """
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
 def parse(path: Path) -> dict[str, Any]:
-    """Read a JSON object of any schema; NaN and infinity are refused.
+    """Read a JSON object of any schema, unchecked; NaN and infinity are refused.
 
     Raises:
         ArtefactError: the file is missing or not a JSON object.

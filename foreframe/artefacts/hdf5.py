@@ -1,4 +1,8 @@
-"""Arrays are HDF5 files: byte-stable, every dataset with a checksum, published when complete."""
+"""Arrays are HDF5 files: byte-stable, every part with a checksum, published when complete.
+
+HDF5 has checksums, if it is asked to: for numbers by filters, for the rest by its format of version
+1.10. Only text of variable length has none, so there is no such text here.
+"""
 
 import contextlib
 import io
@@ -13,8 +17,12 @@ from numpy.typing import ArrayLike, DTypeLike
 from foreframe.artefacts import atomic, facts
 from foreframe.errors import ArtefactError
 
-# A fixed range of library versions keeps the bytes equal under newer HDF5 libraries.
-LIBRARY = ("v108", "v110")
+# A fixed version keeps the bytes equal under newer HDF5 libraries. Before 1.10 the index that says
+# where a dataset's chunks lie had no checksum: a chunk could get lost and read as zeros.
+LIBRARY = ("v110", "v110")
+
+# What h5py raises for a file whose structure is damaged.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
 
 
 class _Sink(io.FileIO):
@@ -73,13 +81,22 @@ def creating(path: Path, schema: str, attributes: Mapping[str, Any]) -> Iterator
     """
     with atomic.writing(path) as temporary, _Sink(temporary, "w+") as sink:
         with File(sink) as file:
-            file.attrs["schema"] = f"foreframe/{schema}"
-            file.attrs["version"] = facts.VERSION
+            _describe(file, "schema", f"foreframe/{schema}")
+            _describe(file, "version", facts.VERSION)
             for name in sorted(attributes):
-                file.attrs[name] = attributes[name]
+                _describe(file, name, attributes[name])
             yield file
         if sink.error is not None:
             raise sink.error
+
+
+def _describe(file: h5py.File, name: str, value: Any) -> None:
+    if isinstance(value, str):
+        content = value.encode()
+        dtype = h5py.string_dtype("utf-8", max(1, len(content)))
+        file.attrs.create(name, numpy.array(content, dtype))
+    else:
+        file.attrs[name] = value
 
 
 def dataset(
@@ -90,7 +107,10 @@ def dataset(
     chunks: tuple[int, ...],
     maxshape: tuple[int | None, ...] | None = None,
 ) -> h5py.Dataset:
-    """Create an empty dataset with a fletcher32 checksum on every chunk."""
+    """Create an empty dataset with two checksums on every chunk, fletcher32 and adler32.
+
+    To fletcher32 alone bytes of 255 are as good as zeros, so a white frame could turn black unseen.
+    """
     return file.create_dataset(
         name,
         shape=shape,
@@ -98,6 +118,8 @@ def dataset(
         chunks=chunks,
         maxshape=maxshape,
         fletcher32=True,
+        compression="gzip",
+        compression_opts=0,  # not compressed, which is quick; but it comes with adler32
         track_times=False,
     )
 
@@ -127,19 +149,55 @@ def store(
     return result
 
 
+class Reader(h5py.File):  # type: ignore[misc]  # h5py has no annotations
+    """An HDF5 file that is being read; all of it but the numbers in the chunks has been checked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r")
+        self._attributes = {name: _plain(value) for name, value in super().attrs.items()}
+        # Visiting an object makes HDF5 check the header that describes it.
+        foreign = self.visititems(_foreign) or self.visititems_links(_linked)
+        if foreign is not None:
+            raise ValueError(foreign)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The attributes of the file, text as str."""
+        return self._attributes
+
+
+def _foreign(name: str, item: h5py.HLObject) -> str | None:
+    """Return what is wrong with numbers that lie outside the file, or None."""
+    outside = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+    return f"{name} lies in other files" if outside else None
+
+
+def _linked(name: str, link: object) -> str | None:
+    return None if isinstance(link, h5py.HardLink) else f"{name} is a link to another place"
+
+
+def _plain(value: Any) -> Any:
+    """Return text as str, and a number as it is; ValueError for anything else."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if not isinstance(value, numpy.number | numpy.bool):
+        raise ValueError(f"an attribute is of the type {type(value).__name__}")
+    return value
+
+
 @contextlib.contextmanager
-def opening(path: Path, schema: str) -> Iterator[h5py.File]:
-    """Yield the file, open for reading, after a look at its schema and version.
+def opening(path: Path, schema: str) -> Iterator[Reader]:
+    """Yield the file, open for reading, after a look at its schema, version and structure.
 
     Raises:
-        ArtefactError: the file is missing, cut short, not HDF5, of another schema or version, or a
-            chunk's checksum does not match while it is read.
+        ArtefactError: the file is missing, cut short, not HDF5, of another schema or version, or
+            damaged; numbers are checked, chunk by chunk, while they are read.
     """
     try:
-        file = h5py.File(path, "r")
+        file = Reader(path)
     except FileNotFoundError:
         raise facts.missing(path) from None
-    except OSError as error:
+    except DAMAGE as error:
         raise ArtefactError(f"{path} cannot be opened: {error}. {facts.CURE}") from None
     with file:
         version = file.attrs.get("version")

@@ -25,15 +25,15 @@ SCHEMA = "autoencoder"
 Stride = tuple[int, int, int]
 
 
-class AutoencoderSettings(Strict):
+class AutoencoderSettings(Strict, abc.ABC):
     """What every kind of autoencoder has in its section of params.yaml."""
 
     kind: str
     training: Training
 
+    @abc.abstractmethod
     def strides(self) -> dict[str, Stride]:
         """Return {level: how many frames, rows and columns of video one code covers}, top first."""
-        raise NotImplementedError
 
 
 class Autoencoder(nn.Module, abc.ABC):

@@ -98,7 +98,7 @@ class VQVAE(Autoencoder):
             if size < step or size % step != 0:
                 raise UserError(
                     f"The autoencoder vqvae takes clips whose {name} are a multiple of {step}, "
-                    f"not {size}. Change clip.frames, clip.context, or source.height and .width."
+                    f"not {size}. Change clip.frames, or source.height and .width."
                 )
         return {
             level: (frames // step[0], height // step[1], width // step[2])

@@ -1,6 +1,9 @@
-"""What every section of params.yaml shares: strict types, no unknown keys, no defaults, frozen."""
+"""What the sections of params.yaml share: strict types, no unknown keys, no defaults, frozen."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Strict(BaseModel):
@@ -9,3 +12,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
     )
+
+
+def _is_folder(value: object) -> object:
+    if isinstance(value, str) and ("://" in value or not value or not value.isprintable()):
+        raise ValueError(
+            f"{value!r} cannot be a folder. Write its name: no address, and no line breaks."
+        )
+    return value
+
+
+# A stage is given it as `params.yaml:KEY`, like any parameter: written out in a command it would
+# reach a shell.
+Folder = Annotated[Path, BeforeValidator(_is_folder)]

@@ -11,10 +11,11 @@ from pydantic import Field
 
 from foreframe.autoencoders import AutoencoderSettings
 from foreframe.config import reading
-from foreframe.config.base import Strict
+from foreframe.config.base import Folder, Strict
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.latents import LatentSettings
+from foreframe.config.protocols import MAIN, REPORTED, ProtocolSettings
 from foreframe.config.report import Report
 from foreframe.config.sampling import Sampling
 from foreframe.config.split import Clip, Split
@@ -31,7 +32,7 @@ class Params(Strict):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     compute: Compute
-    videos: Annotated[str, Field(min_length=1)]
+    videos: Folder
     source: SourceSettings
     clip: Clip
     split: Split
@@ -39,6 +40,7 @@ class Params(Strict):
     latents: LatentSettings
     priors: dict[Name, PriorSettings]
     sampling: Sampling
+    protocols: dict[Name, ProtocolSettings]
     evaluation: Evaluation
     report: Report
 
@@ -109,7 +111,6 @@ def _contradictions(params: Params) -> Iterator[str]:
     strides = params.autoencoder.strides()
     for axis, name, size in (
         (0, "clip.frames", clip.frames),
-        (0, "clip.context", clip.context),
         (1, "source.height", source.height),
         (2, "source.width", source.width),
     ):
@@ -118,6 +119,7 @@ def _contradictions(params: Params) -> Iterator[str]:
             kind = params.autoencoder.kind
             yield f"{name} is {size}; a {kind} autoencoder needs a multiple of {factor}."
     yield from _prior_contradictions(params, set(strides))
+    yield from _protocol_contradictions(params)
 
 
 def _prior_contradictions(params: Params, levels: set[str]) -> Iterator[str]:
@@ -136,3 +138,28 @@ def _prior_contradictions(params: Params, levels: set[str]) -> Iterator[str]:
         yield f"priors: the levels {', '.join(sorted(missing))} have no prior. Add one for each."
     if foreign := done - levels:
         yield f"priors: {', '.join(sorted(foreign))} are no levels of the autoencoder. Remove them."
+
+
+def _protocol_contradictions(params: Params) -> Iterator[str]:
+    window, cover = params.clip.frames, max(s[0] for s in params.autoencoder.strides().values())
+    for name, protocol in params.protocols.items():
+        if protocol.context > window - cover:
+            yield (
+                f"protocols.{name}.context is {protocol.context}; priors of {window} frames "
+                f"(clip.frames) can go on from at most {window - cover}."
+            )
+    if MAIN not in params.protocols:
+        yield f"protocols.{MAIN} is missing; the report is about it. Add it."
+    else:
+        yield from _main_contradictions(params, params.protocols[MAIN])
+
+
+def _main_contradictions(params: Params, protocol: ProtocolSettings) -> Iterator[str]:
+    show = params.sampling.show
+    if protocol.clips is not None and show > protocol.clips:
+        yield (
+            f"sampling.show is {show}, but only protocols.{MAIN}.clips = {protocol.clips} clips "
+            "are continued."
+        )
+    if missing := [name for name in REPORTED if name not in protocol.metrics]:
+        yield f"protocols.{MAIN}.metrics lacks {' and '.join(missing)}, which the report needs."

@@ -63,7 +63,8 @@ def validate(annotation: Any, raw: Any, where: str) -> Any:
         return TypeAdapter(annotation).validate_json(json.dumps(raw))
     except ValidationError as error:
         raise UserError(_explain(error, annotation, where)) from None
-    except TypeError as error:
+    # A date, a number of thousands of digits, a value that holds itself.
+    except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {error}. Use plain YAML values.") from None
 
 

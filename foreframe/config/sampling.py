@@ -1,4 +1,4 @@
-"""The section `sampling` of params.yaml: which clips are continued, and how codes are chosen."""
+"""The section `sampling` of params.yaml: how codes are chosen, and what the report shows."""
 
 from typing import Annotated, Literal, Self
 
@@ -6,7 +6,21 @@ from pydantic import Field, model_validator
 
 from foreframe.config.base import Strict
 
-# A choice's name is also a group of samples.h5.
+# Predictors of every table, and what else a file of samples holds: no choice may be called so.
+TAKEN = (
+    "copy_last_frame",
+    "mean_frame",
+    "linear_motion",
+    "reconstruction",
+    "real",
+    "clip_number",
+    "clip_start",
+    "true_decode",
+    "true_top",
+    "true_bottom",
+)
+
+# A choice's name is also a group of a file of samples.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -34,9 +48,8 @@ class Choice(Strict):
 
 
 class Sampling(Strict):
-    """`clips` test clips are continued once under each of `choices`; the report shows `show`."""
+    """Every clip of a protocol is continued under each of `choices`; the report shows `show`."""
 
-    clips: Annotated[int, Field(ge=1)]
     show: Annotated[int, Field(ge=1)]
     choices: Annotated[dict[Name, Choice], Field(min_length=1)]
     # full_clip: the context's codes come from the whole clip, as in Xu 2022, where the encoder
@@ -44,7 +57,7 @@ class Sampling(Strict):
     context_encoding: Literal["full_clip", "context_only"]
 
     @model_validator(mode="after")
-    def _shown_clips_are_sampled(self) -> Self:
-        if self.show > self.clips:
-            raise ValueError(f"show is {self.show}, but only clips = {self.clips} are sampled.")
+    def _names_are_free(self) -> Self:
+        if taken := sorted(set(TAKEN) & set(self.choices)):
+            raise ValueError(f"choices.{taken[0]}: this name is taken. Rename the choice.")
         return self

@@ -16,19 +16,9 @@ Stride = Annotated[int, Field(ge=1)]
 
 
 class Clip(Strict):
-    """The length of a clip and of the context at its beginning, in frames."""
+    """The length of the clips that the networks learn from, in frames."""
 
     frames: Annotated[int, Field(ge=2, le=4096)]
-    context: Annotated[int, Field(ge=1)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.context >= self.frames:
-            raise ValueError(
-                f"context is {self.context} of {self.frames} frames, so nothing is left to "
-                f"predict. Choose a context below {self.frames}."
-            )
-        return self
 
 
 class Split(Strict):

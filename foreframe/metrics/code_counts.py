@@ -11,21 +11,19 @@ from foreframe.errors import UserError
 
 
 class CodeCounts:
-    """How often each code occurs: in a clip's first code-frame, or after the same or another code.
+    """How often each code occurs: in a clip's first code-frame, and after each code.
 
     "After" means at the same place one code-frame earlier.
 
     Attributes:
         first_K: occurrences in first code-frames, int64.
-        same_K: occurrences that repeat the code of the previous code-frame, int64.
-        changed_K: occurrences that follow another code, int64.
+        after_KK: occurrences after each code, int64: row j, column k counts k after j.
     """
 
     def __init__(self, codebook_size: int) -> None:
         """Start with no code seen."""
         self.first_K = torch.zeros(codebook_size, dtype=torch.int64)
-        self.same_K = torch.zeros(codebook_size, dtype=torch.int64)
-        self.changed_K = torch.zeros(codebook_size, dtype=torch.int64)
+        self.after_KK = torch.zeros(codebook_size, codebook_size, dtype=torch.int64)
 
     def update(self, codes_BTHW: torch.Tensor) -> None:
         """Add the codes of a batch of clips: integers in 0..K-1.
@@ -35,16 +33,22 @@ class CodeCounts:
         """
         self._check(codes_BTHW)
         later, earlier = codes_BTHW[:, 1:], codes_BTHW[:, :-1]
-        self.first_K += self._count(codes_BTHW[:, 0])
-        self.same_K += self._count(later[later == earlier])
-        self.changed_K += self._count(later[later != earlier])
+        size = len(self.first_K)
+        self.first_K += _count(codes_BTHW[:, 0], size)
+        pairs = earlier.long() * size + later
+        self.after_KK += _count(pairs, size * size).reshape(size, size)
+
+    def same(self) -> torch.Tensor:
+        """Return the occurrences that repeat the code of the previous code-frame, int64 (K,)."""
+        return self.after_KK.diagonal()
+
+    def changed(self) -> torch.Tensor:
+        """Return the occurrences that follow another code, int64 (K,)."""
+        return self.after_KK.sum(dim=0) - self.same()
 
     def total(self) -> torch.Tensor:
         """Return the occurrences of each code, int64 (K,)."""
-        return self.first_K + self.same_K + self.changed_K
-
-    def _count(self, codes: torch.Tensor) -> torch.Tensor:
-        return torch.bincount(codes.flatten().cpu(), minlength=len(self.first_K))
+        return self.first_K + self.after_KK.sum(dim=0)
 
     def _check(self, codes_BTHW: torch.Tensor) -> None:
         if codes_BTHW.ndim != 4 or codes_BTHW.numel() == 0:
@@ -58,3 +62,7 @@ class CodeCounts:
                 f"codes span {low}..{high}, outside 0..{len(self.first_K) - 1}: "
                 "they belong to another codebook; extract the latents again."
             )
+
+
+def _count(values: torch.Tensor, size: int) -> torch.Tensor:
+    return torch.bincount(values.flatten().cpu(), minlength=size)

@@ -3,13 +3,16 @@
 uint8 means 0..255 and floating point means 0..1; nothing is guessed from the values, because a
 metric fed with the wrong range still returns a number.
 
-Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
+Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours.
 """
+
+from typing import Literal
 
 import torch
 
 from foreframe.errors import UserError
 
+Better = Literal["higher", "lower"]  # which of two values of a metric is the better one
 VALUE_RANGE = "[0, 1]; 8-bit frames are divided by 255"
 AXES = "(clips, frames, rows, columns, 3)"
 
@@ -23,15 +26,24 @@ def unit_pair(
         UserError: the stacks differ in shape or dtype, are empty or not RGB, are neither uint8 nor
             floating point, or hold NaN or a value outside [0, 1].
     """
+    for name, frames in (("real", real_BTHWC), ("predicted", predicted_BTHWC)):
+        if frames.ndim != 5 or frames.shape[-1] != 3:
+            raise UserError(
+                f"the {name} frames must be {AXES}, not {tuple(frames.shape)}: "
+                "repeat the channel of a grey video three times."
+            )
     check_shapes(real_BTHWC, predicted_BTHWC)
-    if real_BTHWC.ndim != 5 or real_BTHWC.shape[-1] != 3:
-        raise UserError(f"frames must be {AXES}, not {tuple(real_BTHWC.shape)}: repeat a grey one.")
     if real_BTHWC.dtype != predicted_BTHWC.dtype:
         raise UserError(
             f"the real frames are {real_BTHWC.dtype} and the predicted ones "
             f"{predicted_BTHWC.dtype}, so their value ranges differ: convert one of them."
         )
     return _unit(real_BTHWC, "real"), _unit(predicted_BTHWC, "predicted")
+
+
+def images(frames_BTHWC: torch.Tensor) -> torch.Tensor:
+    """Return frames as a batch of images (N, C, H, W), N = B T."""
+    return frames_BTHWC.flatten(end_dim=1).permute(0, 3, 1, 2)
 
 
 def check_shapes(real: torch.Tensor, predicted: torch.Tensor) -> None:

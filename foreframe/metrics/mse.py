@@ -11,6 +11,8 @@ import torch
 from foreframe.metrics import frames
 
 VARIANT = "mean over pixels and colours; standardised values for autoencoders, [0, 1] for frames"
+BETTER: frames.Better = "lower"
+UNIT = "[0, 1] squared"
 
 
 def standardised_mse(real_BCTHW: torch.Tensor, predicted_BCTHW: torch.Tensor) -> torch.Tensor:

@@ -1,47 +1,96 @@
-"""Predicted futures against the true ones, frame by frame; means over clips, in constant memory.
+"""Predicted futures against the true ones: for each clip and frame, and as whole sets of clips.
 
-Shapes: B clips, T frames of the horizon, H rows, W columns, C = 3 colours.
+Clips are measured as they come, a few futures at a time, so memory holds numbers and no frames.
+
+Shapes: n clips, B clips of a batch, S futures of each clip, t given frames, h predicted frames, T
+both, H rows, W columns, C = 3 colours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
-import pandas
 import torch
+from torch import Tensor
 
-from foreframe.metrics.mean import Mean
-from foreframe.metrics.mse import mse
-from foreframe.metrics.psnr import psnr
-from foreframe.metrics.ssim import ssim
+from foreframe.config.protocols import ProtocolSettings
+from foreframe.metrics.best import best
+from foreframe.metrics.catalogue import Compare, Metric
+from foreframe.metrics.frechet import REAL
+from foreframe.metrics.resizing import resize
+from foreframe.metrics.video_sets import Accumulator, Found
 
-Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-METRICS: Mapping[str, Metric] = {"psnr": psnr, "ssim": ssim, "mse": mse}
 
+class Scores:
+    """The scores of several predictors on the same clips, under the metrics of a protocol."""
 
-class FrameScores:
-    """The scores of several predictors on the same clips, each frame of the horizon apart."""
+    def __init__(self, protocol: ProtocolSettings, metrics: Sequence[Metric], size: int) -> None:
+        """Start with no clip seen; `size` futures are measured at once."""
+        self._protocol = protocol
+        self._size = size
+        self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in metrics}
+        self._compare: dict[str, Compare] = {
+            metric.name: metric.compare for metric in metrics if metric.compare is not None
+        }
+        self._sets: dict[str, Accumulator] = {
+            metric.name: metric.accumulate() for metric in metrics if metric.accumulate is not None
+        }
+        self._parts: dict[str, dict[str, list[Tensor]]] = {}
 
-    def __init__(self) -> None:
-        """Start with no clip seen."""
-        self._means: dict[tuple[str, str], Mean] = {}
+    @property
+    def horizon(self) -> int:
+        """How many frames are predicted."""
+        return self._protocol.horizon
 
-    def update(self, predictor: str, real_BTHWC: torch.Tensor, sample_BTHWC: torch.Tensor) -> None:
-        """Add the true futures of a batch and what `predictor` made of their contexts.
+    @property
+    def predictors(self) -> list[str]:
+        """The names of the predictors, in the order they were first seen."""
+        return list(self._parts)
+
+    @property
+    def frame_metrics(self) -> list[str]:
+        """The names of the metrics that have a value for each frame."""
+        return list(self._compare)
+
+    def update(self, real_BTHWC: Tensor, futures: Mapping[str, Tensor]) -> None:
+        """Add a batch of true clips and, by predictor, their futures (B,S,h,H,W,C), all uint8.
+
+        Every batch has the same predictors.
 
         Raises:
-            UserError: as `frames.unit_pair`.
+            UserError: as `frames.unit_pair` and the metrics.
         """
-        for name, metric in METRICS.items():
-            mean = self._means.setdefault((predictor, name), Mean())
-            mean.update(metric(real_BTHWC, sample_BTHWC))
+        context = self._protocol.context
+        given, true = real_BTHWC[:, :context], real_BTHWC[:, context:]
+        self._add(REAL, given, true)
+        for predictor, futures_BShHWC in futures.items():
+            self._add(predictor, given, futures_BShHWC[:, 0])
+            self._compared(predictor, true, futures_BShHWC)
 
-    def table(self) -> pandas.DataFrame:
-        """Return the columns predictor, frame (1..T), psnr (dB), ssim and mse ([0, 1] units)."""
-        predictors = dict.fromkeys(predictor for predictor, _ in self._means)
-        return pandas.concat([self._rows(name) for name in predictors], ignore_index=True)
+    def _add(self, name: str, given_BtHWC: Tensor, future_BhHWC: Tensor) -> None:
+        seen = future_BhHWC
+        if self._protocol.sets_see == "clip":
+            seen = torch.cat([given_BtHWC, future_BhHWC], dim=1)
+        for accumulator in self._sets.values():
+            accumulator.update(name, resize(seen, self._protocol.resize))
 
-    def _rows(self, predictor: str) -> pandas.DataFrame:
-        columns = {name: self._means[predictor, name].result().numpy() for name in METRICS}
-        rows = pandas.DataFrame(columns)
-        rows.insert(0, "frame", range(1, len(rows) + 1))
-        rows.insert(0, "predictor", predictor)
-        return rows
+    def _compared(self, predictor: str, real_BhHWC: Tensor, futures_BShHWC: Tensor) -> None:
+        parts = self._parts.setdefault(predictor, {name: [] for name in self._compare})
+        real = real_BhHWC[:, None].expand_as(futures_BShHWC).flatten(end_dim=1)
+        values: dict[str, list[Tensor]] = {name: [] for name in self._compare}
+        pairs = (real.split(self._size), futures_BShHWC.flatten(end_dim=1).split(self._size))
+        for true, future in zip(*pairs, strict=True):
+            pair = (resize(true, self._protocol.resize), resize(future, self._protocol.resize))
+            for name, compare in self._compare.items():
+                values[name].append(compare(*pair).cpu())
+        for name in self._compare:
+            values_BSh = torch.cat(values[name]).unflatten(0, futures_BShHWC.shape[:2])
+            parts[name].append(best(values_BSh, self._protocol.best, self.metrics[name].better))
+
+    def values(self, predictor: str, metric: str) -> Tensor:
+        """Return the value of each clip and each predicted frame, float64 (n, h)."""
+        return torch.cat(self._parts[predictor][metric])
+
+    def of_set(self, predictor: str, metric: str) -> Found:
+        """Return what all futures together score under a metric of whole sets, or why nothing."""
+        if (reason := self.metrics[metric].missing) is not None:
+            return Found(None, missing=reason)
+        return self._sets[metric].result(predictor)

@@ -8,10 +8,13 @@ Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 
 import torch
 
+from foreframe.metrics.frames import Better
 from foreframe.metrics.mse import mse
 
 CAP = 100.0  # dB
 VARIANT = "10 log10(1 / MSE) per frame over all colours, at most 100 dB, then the mean over frames"
+BETTER: Better = "higher"
+UNIT = "dB"
 
 
 def psnr(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import pandas
 from torch import nn
 
 from foreframe.metrics import code_baselines, nll
@@ -45,6 +44,7 @@ def _prior(models: Models, scores: Scores, training: str, level: str) -> dict[st
             "copy_previous": each(
                 scores, lambda score: fitted.copy_previous_nats(score.counts[level])
             ),
+            "bigram": each(scores, lambda score: fitted.bigram_nats(score.counts[level])),
         },
     }
 
@@ -54,15 +54,6 @@ def saved_bits(models: Models, frames: int, height: int, width: int) -> dict[str
     sizes = models.autoencoder.codebook_sizes
     grids = models.autoencoder.grids(frames, height, width)
     return asdict(compression(frames, height, width, [(grids[x], sizes[x]) for x in sizes]))
-
-
-def prediction(per_frame: pandas.DataFrame) -> dict[str, dict[str, float]]:
-    """Return each predictor's PSNR and SSIM, means over the horizon."""
-    means = per_frame.groupby("predictor", sort=True)[["psnr", "ssim"]].mean()
-    return {
-        str(name): {"psnr": float(row["psnr"]), "ssim": float(row["ssim"])}
-        for name, row in means.iterrows()
-    }
 
 
 def parameters(model: nn.Module) -> int:

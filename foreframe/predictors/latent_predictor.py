@@ -7,7 +7,7 @@ Shapes: B clips, T frames or code-frames of a window, t given ones, h predicted 
 columns, C = 3 colours.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,11 @@ class LatentPredictor(Predictor):
         """How many frames the priors model at once."""
         level, prior = next(iter(self.priors.items()))
         return prior.grid[0] * self._frames_per_code(level)
+
+    @property
+    def cover(self) -> int:
+        """How many frames one code covers, of the level whose codes cover most."""
+        return max(self._frames_per_code(level) for level in self.priors)
 
     def encode(self, frames_BTHWC: Tensor) -> dict[str, Tensor]:
         """Return the codes of uint8 frames, by level."""
@@ -109,12 +114,22 @@ class LatentPredictor(Predictor):
         count = context_BtHWC.shape[1]
         self._check(count)
         given = self.first(self.encode(context_BtHWC), count)
-        futures = []
+        windows = self.roll(given, horizon, choice, seed, clips)
+        return torch.cat([self.decode(codes)[:, count:] for codes in windows], dim=1)[:, :horizon]
+
+    def roll(
+        self, given: Latents, horizon: int, choice: Choice, seed: int, clips: Sequence[int]
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield the codes (B,T,H,W) of windows that continue the given ones by `horizon` frames.
+
+        Each window begins with codes of as many frames as were given: the last of the one before.
+        """
+        level = next(iter(self.priors))
+        count = given[level].shape[1] * self._frames_per_code(level)
         for window in range(-(-horizon // (self.window - count))):
             latents = self.extend(given, choice, Noise(seed, clips, window))
-            futures.append(self.decode(latents)[:, count:])
+            yield latents
             given = self._last(latents, count)
-        return torch.cat(futures, dim=1)[:, :horizon]
 
     def _last(self, latents: Latents, frames: int) -> dict[str, Tensor]:
         return {
@@ -144,17 +159,17 @@ class LatentPredictor(Predictor):
 
 
 def load(
-    autoencoder: Path, level_priors: Sequence[Path], normalization: Path, device: torch.device
+    autoencoder: Path, level_priors: Mapping[str, Path], normalization: Path, device: torch.device
 ) -> LatentPredictor:
-    """Read a trained study, its priors in the order they are sampled, onto a device.
+    """Read a trained study, its priors by level in the order they are sampled, onto a device.
 
     Raises:
-        ArtefactError: a file is missing or damaged.
+        ArtefactError: a file is missing, damaged, or the prior of another level.
     """
-    read = [priors.load(path).to(device) for path in level_priors]
+    read = {level: priors.load(path, level).to(device) for level, path in level_priors.items()}
     return LatentPredictor(
         autoencoders.load(autoencoder).to(device),
-        {prior.settings.level: prior for prior in read},
+        read,
         Normalizer.load(normalization),
         device,
     )

@@ -118,15 +118,21 @@ def save(path: Path, prior: Prior) -> None:
     tensors.write(path, prior.state_dict(), SCHEMA, header)
 
 
-def load(path: Path) -> Prior:
-    """Read a prior, in eval mode, on the CPU.
+def load(path: Path, level: str) -> Prior:
+    """Read the prior of a level, in eval mode, on the CPU.
 
     Raises:
-        ArtefactError: the file is missing, damaged, or not what this version of its kind writes.
+        ArtefactError: the file is missing, damaged, of another level, or not what this version of
+            its kind writes.
     """
     weights, header = tensors.read(path, SCHEMA)
     settings: Any = kinds.find(PACKAGE, header["kind"]).Settings
     settings = reading.validate(settings, header["settings"], str(path))
+    if settings.level != level:
+        raise ArtefactError(
+            f"{path} is a prior of the level {settings.level}, not {level}. "
+            "Delete it and run `dvc repro` to make it again."
+        )
     conditions = {level: _codes(shape) for level, shape in header["condition"].items()}
     prior = build(settings, _codes(header), conditions)
     try:

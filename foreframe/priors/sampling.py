@@ -25,6 +25,7 @@ from foreframe.priors.choosing import doubtful, pick
 from foreframe.priors.engines import Engine, Step, replay
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
+from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
 from foreframe.priors.noise import Noise
@@ -39,10 +40,12 @@ BUDGET = 2**32
 
 
 def fastest(prior: Prior) -> type[Engine]:
-    """Return the fastest engine that samples this prior exactly."""
+    """Return the fastest engine that samples this prior exactly, where its weights are."""
     if not isinstance(prior, SnailPrior):
         return Naive
-    return Incremental if has_attention(prior) else Wavefront
+    if not has_attention(prior):
+        return Wavefront
+    return Rowwise if prior.trunk.head.weight.device.type == "cpu" else Incremental
 
 
 def sample(
@@ -61,7 +64,7 @@ def sample(
     """
     task = _Task(prior, choice, given_BTHW.shape[1], engine)
     batches = torch.arange(len(given_BTHW)).split(batch_size(prior, engine))
-    with torch.no_grad(), _float32(given_BTHW.device):
+    with torch.inference_mode(), _float32(given_BTHW.device):
         parts = [
             task.sample(
                 given_BTHW[part],
@@ -70,6 +73,7 @@ def sample(
             )
             for part in batches
         ]
+    # Outside of the inference mode, so that the result is a tensor like any other.
     return torch.cat(parts)
 
 

@@ -160,28 +160,27 @@ def _optimisation(study: Study) -> Iterator[Drawing]:
         yield Drawing(
             f"curve_{level}",
             f"Training loss of the {level} prior by step with validation loss by epoch.",
-            (f"{level}_curve", f"{level}_epochs", "metrics"),
+            (f"{level}_curve", f"{level}_epochs", "models"),
             curves.loss(
                 study.trainings[level],
                 "nats per code",
-                study.metrics["priors"][level]["chance"],
+                study.models["priors"][level]["chance"],
             ),
         )
 
 
 def _results(study: Study) -> Iterator[Drawing]:
-    choices = list(study.rollouts.futures)
     yield Drawing(
         "likelihood",
-        "Bars of bits per test code for the prior, its two baselines and chance, at both levels.",
-        ("metrics",),
-        plots.likelihood(study.metrics["priors"], LEVELS),
+        "Bars of bits per test code for the prior, its three baselines and chance, at both levels.",
+        ("models",),
+        plots.likelihood(study.models["priors"], LEVELS),
     )
     yield Drawing(
         "per_frame",
         "PSNR and SSIM by predicted frame for every predictor.",
         ("per_frame",),
-        plots.per_frame(study.per_frame, choices),
+        plots.per_frame(study.per_frame, values.compared(study)),
     )
 
 
@@ -189,7 +188,7 @@ def _examples(study: Study) -> Iterator[Drawing]:
     for number in range(len(study.examples["original"])):
         yield Drawing(
             f"example_{number + 1}",
-            f"Test clip {number + 1} in rows: original, reconstruction, decoded from the top codes "
+            f"Example {number + 1} in rows: original, reconstruction, decoded from the top codes "
             "alone, decoded from the bottom codes alone.",
             ("examples",),
             pictures.example(study.examples, number),

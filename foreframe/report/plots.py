@@ -12,23 +12,17 @@ from numpy.typing import NDArray
 
 from foreframe.report import style
 
-NAMES = {
-    "copy_last_frame": "copy last frame",
-    "copy_previous": "copy previous",
-    "reconstruction": "reconstruction",
-}
-
 
 def name_of(predictor: str) -> str:
     """Return how a predictor is called in figures: its own name in plain words."""
-    return NAMES.get(predictor, predictor.replace("_", " "))
+    return predictor.replace("_", " ")
 
 
 def colour_of(predictor: str, choices: Sequence[str]) -> str:
     """Return the colour of a predictor, the same in every figure."""
     if predictor in choices:
         return style.CHOICES[list(choices).index(predictor) % len(style.CHOICES)]
-    return {"copy_last_frame": style.GREY, "reconstruction": style.BLUE}.get(predictor, style.INK)
+    return style.PREDICTORS.get(predictor, style.INK)
 
 
 def split(runs: Mapping[str, Any], episodes: NDArray[numpy.int64], interval: float) -> Figure:
@@ -81,7 +75,10 @@ def _bars(axes: Axes, values: Mapping[str, float], colour: str) -> None:
 
 
 def per_frame(table: pandas.DataFrame, choices: Sequence[str]) -> Figure:
-    """Return PSNR and SSIM of every predictor by frame of the horizon; higher is better."""
+    """Return PSNR and SSIM of every predictor by frame of the horizon; higher is better.
+
+    Bands are intervals of the means, where there are enough clips for them.
+    """
     figure = style.figure(style.WIDTH, 2.6)
     for axes, (column, label) in zip(
         figure.subplots(1, 2), (("psnr", "PSNR (dB)"), ("ssim", "SSIM")), strict=True
@@ -91,7 +88,7 @@ def per_frame(table: pandas.DataFrame, choices: Sequence[str]) -> Figure:
         axes.set(xlabel="predicted frame", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
     return figure
 
 
@@ -101,3 +98,6 @@ def _line(
     line = "o-" if predictor in choices else "s--"
     colour = colour_of(predictor, choices)
     axes.plot(rows["frame"], rows[column], line, color=colour, label=name_of(predictor))
+    low, high = rows[f"{column}_low"], rows[f"{column}_high"]
+    if low.notna().all():
+        axes.fill_between(rows["frame"], low, high, color=colour, alpha=0.15, linewidth=0)

@@ -3,6 +3,7 @@
 Frames are uint8 arrays (n, T, H, W, 3): clips, frames of a clip, rows, columns, RGB.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.artefacts.digest import digest
+from foreframe.config.protocols import MAIN, REPORTED
 
 Settings = Any  # a section of params.yaml, as plain JSON values
 Frames = NDArray[numpy.uint8]
@@ -22,7 +24,8 @@ Frames = NDArray[numpy.uint8]
 LEVELS = ("top", "bottom")
 CURVE = ("step", "epoch", "samples", "loss")
 EPOCHS = ("step", "train_loss", "validation_loss")
-PER_FRAME = ("predictor", "frame", "psnr", "ssim")
+ENDS = ("", "_low", "_high")  # of a column with a mean, and of those with its interval
+PER_FRAME = ("predictor", "frame", *(metric + end for metric in REPORTED for end in ENDS))
 GALLERY = 12  # frames that show what the data look like
 
 
@@ -46,10 +49,11 @@ class Paths:
     bottom_facts: Path
     bottom_curve: Path
     bottom_epochs: Path
-    samples: Path
-    metrics: Path
-    per_frame: Path
+    models: Path
     examples: Path
+    samples: Path
+    evaluation: Path
+    per_frame: Path
 
     def of(self, role: str) -> Path:
         """Return the path of one artefact by its role's name."""
@@ -65,10 +69,11 @@ STAGES = {
     "latents": "extract_latents",
     "top": "train_prior@top",
     "bottom": "train_prior@bottom",
-    "samples": "sample",
-    "metrics": "evaluate",
-    "per_frame": "evaluate",
-    "examples": "evaluate",
+    "models": "measure",
+    "examples": "measure",
+    "samples": f"sample@{MAIN}",
+    "evaluation": f"evaluate@{MAIN}",
+    "per_frame": f"evaluate@{MAIN}",
 }
 
 
@@ -98,11 +103,12 @@ class Training:
 
 @dataclass(frozen=True)
 class Rollouts:
-    """The shown futures of the test clips, each (n, horizon, H, W, 3)."""
+    """The shown clips of the protocol, and one future of each, (n, horizon, H, W, 3)."""
 
     context: int
     real: Frames  # (n, T, H, W, 3)
     futures: Mapping[str, Frames]  # by the name of the choice
+    operations: Mapping[str, Any]  # what sampling a clip took, by level
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ class Study:
     settings: Mapping[str, Settings]  # sections of params.yaml by name
     split: dict[str, Any]
     normalization: dict[str, Any]
-    metrics: dict[str, Any]
+    models: dict[str, Any]  # what was measured on whole sets
+    evaluation: dict[str, Any]  # what was measured of predicted futures
     per_frame: pandas.DataFrame
     trainings: Mapping[str, Training]  # autoencoder, top, bottom
     frame_interval: float  # seconds from frame to frame
@@ -138,13 +145,15 @@ def load(paths: Paths, settings: Mapping[str, Settings]) -> Study:
         grids = {level: tuple(file["test"][level].shape[1:]) for level in LEVELS}
     with hdf5.opening(paths.examples, "examples") as file:
         examples = {name: file[name][:] for name in sorted(file)}
+    evaluation = facts.read(paths.evaluation, "evaluation")
     return Study(
         artefacts=_artefacts(paths),
         settings=settings,
         split=facts.read(paths.split, "split"),
         normalization=facts.read(paths.normalization, "normalization"),
-        metrics=facts.read(paths.metrics, "metrics"),
-        per_frame=tables.read(paths.per_frame, PER_FRAME),
+        models=facts.read(paths.models, "models"),
+        evaluation=evaluation,
+        per_frame=tables.read(paths.per_frame, PER_FRAME, evaluation["per_frame_checksum"]),
         trainings={name: _training(paths, name) for name in ("autoencoder", *LEVELS)},
         frame_interval=interval,
         episodes=episodes,
@@ -167,10 +176,12 @@ def _artefact(role: str, path: Path) -> Artefact:
 
 
 def _training(paths: Paths, name: str) -> Training:
+    values = facts.read(paths.of(f"{name}_facts"), "training")
+    curve, epochs = paths.of(f"{name}_curve"), paths.of(f"{name}_epochs")
     return Training(
-        facts=facts.read(paths.of(f"{name}_facts"), "training"),
-        curve=tables.read(paths.of(f"{name}_curve"), CURVE),
-        epochs=tables.read(paths.of(f"{name}_epochs"), EPOCHS),
+        facts=values,
+        curve=tables.read(curve, CURVE, values["curve_checksum"]),
+        epochs=tables.read(epochs, EPOCHS, values["epochs_checksum"]),
     )
 
 
@@ -187,5 +198,6 @@ def _rollouts(path: Path, choices: list[str], shown: int) -> Rollouts:
         return Rollouts(
             context=int(file.attrs["context"]),
             real=file["real"][:shown],
-            futures={name: file[name]["frames"][:shown] for name in choices},
+            futures={name: file[name]["frames"][:shown, 0] for name in choices},
+            operations=json.loads(file.attrs["operations"]),
         )

@@ -28,6 +28,13 @@ SETS = {"train": BLUE, "validation": VERMILION, "test": GREEN}
 LEVELS = {"top": PURPLE, "bottom": GREEN}
 CONTEXT = BLUE  # frames that were given
 PREDICTED = VERMILION  # frames that a model made
+# Baselines and the bound; the others take theirs from CHOICES.
+PREDICTORS = {
+    "copy_last_frame": GREY,
+    "mean_frame": "#B5A642",
+    "linear_motion": INK,
+    "reconstruction": BLUE,
+}
 CHOICES = (VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 WIDTH = 6.3  # inches, the text width of the report's pages

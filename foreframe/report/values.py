@@ -18,7 +18,8 @@ from foreframe.report.study import LEVELS, Study, Training
 Schematic = tuple[str, str, Sequence[str], Diagram]
 
 MODELS = ("autoencoder", *LEVELS)
-COPY = "copy_last_frame"
+COPY, BOUND = "copy_last_frame", "reconstruction"
+BASELINES = (COPY, "mean_frame", "linear_motion")
 
 
 def as_json(values: Mapping[str, Any]) -> str:
@@ -54,11 +55,26 @@ def of(study: Study, report: Report) -> dict[str, Any]:
         "environments": _environments(study),
         "parameters": {name: _rows(value) for name, value in _sections(study).items()},
         "choices": list(study.rollouts.futures),
+        "predictors": _predictors(study),
         "examples": len(study.examples["original"]),
         "rollouts": len(study.rollouts.real),
         "per_frame": _per_frame(study),
+        "operations": study.rollouts.operations,
         "coded": _coded(study),
     }
+
+
+def compared(study: Study) -> list[str]:
+    """Return the predictors that a model makes: the study's choices, then those from elsewhere."""
+    found = set(study.evaluation["predictors"]) - {*BASELINES, BOUND}
+    choices = list(study.rollouts.futures)
+    return [*choices, *sorted(found - set(choices))]
+
+
+def _predictors(study: Study) -> list[str]:
+    """Return every predictor in the order of tables: baselines, models, the bound."""
+    found = study.evaluation["predictors"]
+    return [name for name in (*BASELINES, *compared(study), BOUND) if name in found]
 
 
 def _data(study: Study) -> dict[str, Any]:
@@ -107,7 +123,7 @@ def _training(training: Training) -> dict[str, Any]:
 def _environments(study: Study) -> dict[str, Any]:
     """Return for every recorded fact which value each training and the evaluation ran with."""
     sources = {name: study.trainings[name].facts["environment"] for name in MODELS}
-    sources["evaluation"] = study.metrics["environment"]
+    sources["evaluation"] = study.evaluation["environment"]
     names = sorted(set().union(*sources.values()))
     return {
         "columns": list(sources),
@@ -143,12 +159,12 @@ def _word(value: Any) -> str:
 
 def _coded(study: Study) -> dict[str, float]:
     """Return the size of a test clip whose codes an entropy coder stores with the priors."""
-    priors = study.metrics["priors"]
+    priors = study.models["priors"]
     bits = {
         level: math.prod(study.grids[level]) * priors[level]["bits"]["test"] for level in LEVELS
     }
     total = sum(bits.values())
-    raw = study.metrics["compression"]["raw_bits"]
+    raw = study.models["compression"]["raw_bits"]
     return {"bits": total, "factor": raw / total, "top_share": bits["top"] / total}
 
 

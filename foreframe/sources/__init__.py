@@ -1,7 +1,8 @@
 """Where frames come from: each kind of source is one file that streams episodes of 8-bit frames.
 
-A source module has `Settings` (a `SourceSettings`), `ACTIONS` (the names of its action channels,
-empty if it has none) and `episodes(settings, seed, videos, workers) -> Iterator[Episode]`.
+A source module has `Settings` (a `SourceSettings`), `ACTIONS` and `STATES` (the names of its action
+channels, and of what it knows of the scene in each frame; empty if it has none) and
+`episodes(settings, seed, videos, workers) -> Iterator[Episode]`.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from foreframe.config.base import Strict
 
 # Frames travel in blocks of this many: no source holds a whole video in memory.
 BLOCK = 32
+
+# A frame, uint8 (height, width, 3), the mean action until the next one, and the state at its time.
+Row = tuple[NDArray[numpy.uint8], NDArray[numpy.floating], NDArray[numpy.floating]]
 
 
 class SourceSettings(Strict):
@@ -35,10 +39,12 @@ class Block:
     Attributes:
         frames: uint8 (n, height, width, 3), RGB.
         actions: float32 (n, number of actions); row i is the mean action from frame i to the next.
+        states: float32 (n, number of states); row i holds at the moment of frame i.
     """
 
     frames: NDArray[numpy.uint8]
     actions: NDArray[numpy.float32]
+    states: NDArray[numpy.float32]
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ class Episode:
 
 
 def in_blocks(
-    rows: Iterator[tuple[NDArray[numpy.uint8], NDArray[numpy.floating]]],
+    rows: Iterator[Row],
 ) -> Iterator[Block]:
-    """Yield blocks of (frame, action) pairs: `BLOCK` in each, fewer in the last."""
+    """Yield blocks of rows: `BLOCK` in each, fewer in the last."""
     while chunk := list(islice(rows, BLOCK)):
-        frames, actions = zip(*chunk, strict=True)
-        yield Block(numpy.stack(frames), numpy.stack(actions).astype(numpy.float32))
+        frames, actions, states = (numpy.stack(column) for column in zip(*chunk, strict=True))
+        yield Block(frames, actions.astype(numpy.float32), states.astype(numpy.float32))

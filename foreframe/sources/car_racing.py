@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from foreframe.randomness import numpy_generator
-from foreframe.sources import BLOCK, Block, Episode, SourceSettings, in_blocks, parallel
+from foreframe.sources import BLOCK, Block, Episode, Row, SourceSettings, in_blocks, parallel
 from foreframe.sources.car_racing_camera import Camera, Simulator
 from foreframe.sources.car_racing_driver import PERIOD, Driver
+from foreframe.sources.car_racing_state import STATES, state
+
+__all__ = ["ACTIONS", "STATES", "Settings", "episodes"]
 
 ACTIONS = ("steer", "gas", "brake")
 
@@ -84,11 +87,20 @@ def _drive(settings: Settings, job: tuple[int, numpy.random.Generator]) -> Itera
     place = int(generator.integers(len(track_N2)))
     simulator.place_car(place)
     driver = Driver(track_N2, place, settings.speed_low, settings.speed_high, generator)
-    camera = Camera(simulator, settings.height, settings.width)
     _step(simulator, driver, SKIPPED_STEPS)
-    return in_blocks(
-        (camera.shoot(), _step(simulator, driver, settings.steps_per_frame))
-        for _ in range(settings.frames_per_episode)
+    return in_blocks(_rows(settings, simulator, driver))
+
+
+def _rows(settings: Settings, simulator: Simulator, driver: Driver) -> Iterator[Row]:
+    camera = Camera(simulator, settings.height, settings.width)
+    for _ in range(settings.frames_per_episode):
+        frame, now = camera.shoot(), _state(simulator, driver)
+        yield frame, _step(simulator, driver, settings.steps_per_frame), now
+
+
+def _state(simulator: Simulator, driver: Driver) -> NDArray[numpy.float64]:
+    return state(
+        driver.track_N2, driver.place, simulator.position, simulator.angle, simulator.speed
     )
 
 

@@ -12,6 +12,7 @@ from foreframe.errors import UserError
 from foreframe.sources import BLOCK, Block, Episode, SourceSettings, decoding, in_blocks, parallel
 
 ACTIONS = ()
+STATES = ()
 
 ENDINGS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -67,4 +68,4 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
 def _read(settings: Settings, path: Path) -> Iterator[Block]:
     nothing = numpy.empty(0, numpy.float32)
     frames = decoding.read(path, settings.height, settings.width, settings.frame_interval)
-    return in_blocks((frame, nothing) for frame in frames)
+    return in_blocks((frame, nothing, nothing) for frame in frames)

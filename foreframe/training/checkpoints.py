@@ -2,9 +2,11 @@
 
 They lie outside the declared outputs, in a folder whose name is a digest of everything that the run
 depends on: inputs, settings, code and environment. Each file ends with its own checksum, and the
-last two are kept, so a file that was damaged costs a few minutes and nothing else.
+last two are kept, so a file that was damaged costs little and nothing else. Two processes may share
+a folder, as when one outlives the engine that started it: their checkpoints are the same.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -23,7 +25,9 @@ from foreframe.errors import ArtefactError
 from foreframe.versions import code_digest
 
 FOLDER = Path(".checkpoints")
-SECONDS = 60.0
+# One falls due after so long, or later, so that they take no more than this share of the time.
+SECONDS = 1.0
+SHARE = 0.01
 KEPT = 2
 SCHEMA = "checkpoint"
 TRAILER = hashlib.sha256().digest_size
@@ -41,8 +45,8 @@ class Snapshot:
 class Checkpoints:
     """The checkpoints of one run; used as a context, it removes them once the block succeeds.
 
-    `seconds` and `steps` say how often one falls due: after that much time or that many steps,
-    whichever comes first. Neither has any effect on the result.
+    `seconds` and `steps` say how often one falls due: after that much time (more, where it takes
+    long to write one) or that many steps, whichever comes first. Neither touches the result.
     """
 
     def __init__(self, folder: Path, seconds: float = SECONDS, steps: int | None = None) -> None:
@@ -51,6 +55,7 @@ class Checkpoints:
         self._steps = steps
         self._saved_at = time.monotonic()
         self._saved_step = 0
+        self._cost = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +69,7 @@ class Checkpoints:
         """Return whether it is time for a checkpoint after `step` steps."""
         if self._steps is not None and step - self._saved_step >= self._steps:
             return True
-        return time.monotonic() - self._saved_at >= self._seconds
+        return time.monotonic() - self._saved_at >= max(self._seconds, self._cost / SHARE)
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a checkpoint and drop all but the last two.
@@ -72,17 +77,23 @@ class Checkpoints:
         Raises:
             UserError: the disk is full, or the folder cannot be written to.
         """
+        start = time.monotonic()
         header = {"step": snapshot.step, "facts": dict(snapshot.facts)}
         content = tensors.encode(snapshot.tensors, SCHEMA, header)
         path = self.folder / f"step-{snapshot.step:012d}.safetensors"
-        atomic.write_bytes(path, content + hashlib.sha256(content).digest())
+        # Another process of the same run may have succeeded this moment and removed the folder.
+        with contextlib.suppress(FileNotFoundError):
+            atomic.write_bytes(path, content + hashlib.sha256(content).digest())
         for old in self._newest_first()[KEPT:]:
-            old.unlink()
+            old.unlink(missing_ok=True)
+        self._cost = time.monotonic() - start
         self._note(snapshot.step)
 
     def load(self) -> Snapshot | None:
-        """Return the newest checkpoint that is whole, or None; say so when one is damaged."""
+        """Return the newest checkpoint that is whole, or None; say so, also when one is damaged."""
         snapshot = next(self._whole(), None)
+        if snapshot is not None:
+            sys.stderr.write(f"{self.folder}: the run goes on after step {snapshot.step}.\n")
         self._note(snapshot.step if snapshot is not None else 0)
         return snapshot
 
@@ -90,6 +101,8 @@ class Checkpoints:
         for path in self._newest_first():
             try:
                 yield _read(path)
+            except FileNotFoundError:
+                continue  # removed by another process of the same run
             except ArtefactError as error:
                 sys.stderr.write(f"{error} It is ignored; the training repeats some steps.\n")
 

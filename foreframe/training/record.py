@@ -24,7 +24,8 @@ def write(
     """Write a training's facts (JSON) and its two tables (CSV).
 
     The facts hold: parameters (trainable numbers), steps, samples, environment, final (the last
-    epoch's training means and validation values), and whatever `more` adds.
+    epoch's training means and validation values), the checksums of the tables, and whatever `more`
+    adds.
     """
     last = result.epochs.iloc[-1].drop(list(POSITION))
     values = {
@@ -33,10 +34,10 @@ def write(
         "samples": result.samples,
         "environment": environment,
         "final": {str(name): float(value) for name, value in last.items()},
+        "curve_checksum": tables.write(curve_path, result.curve),
+        "epochs_checksum": tables.write(epochs_path, result.epochs),
         **more,
     }
-    tables.write(curve_path, result.curve)
-    tables.write(epochs_path, result.epochs)
     facts.write(facts_path, "training", values)
 
 

@@ -44,17 +44,18 @@ def test_windows_are_all_those_inside_a_run(
 
 def write(path: Path, lengths: list[int], chunk: int = 4, block: int = 3) -> numpy.ndarray:
     """Write episodes of random frames, 5 x 6 pixels, in blocks, and return all frames."""
-    layout = recording.Layout(5, 6, 0.1, "test", ("steer", "gas"), chunk)
+    layout = recording.Layout(5, 6, 0.1, "test", ("steer", "gas"), ("speed",), chunk)
     rng = numpy_generator(0)
     everything = []
     with recording.creating(path, layout) as writer:
         for number, length in enumerate(lengths):
             frames_THW3 = rng.integers(0, 256, (length, 5, 6, 3), dtype=numpy.uint8)
             actions_TA = rng.random((length, 2), dtype=numpy.float32)
+            states_TS = actions_TA[:, :1] + 1
             everything.append(frames_THW3)
             blocks = (
-                Block(frames_THW3[first : first + block], actions_TA[first : first + block])
-                for first in range(0, length, block)
+                Block(frames_THW3[part], actions_TA[part], states_TS[part])
+                for part in (slice(first, first + block) for first in range(0, length, block))
             )
             assert sum(writer.add(Episode(f"tape {number}", len(lengths), blocks))) == length
     return numpy.concatenate(everything)
@@ -68,6 +69,8 @@ def test_frames_are_stored_episode_by_episode(tmp_path: Path) -> None:
         assert numpy.array_equal(file["frames"][:], everything)
         assert file["frames"].chunks == (4, 5, 6, 3)
         assert file["actions"].shape == (37, 2)
+        assert numpy.array_equal(file["states"][:], file["actions"][:, :1] + 1)
+        assert file.attrs["state_names"] == '["speed"]'
         assert all(file[name].fletcher32 for name in file)
         assert [name.decode() for name in file["episode_origin"][:]] == [
             "tape 0",
@@ -212,7 +215,6 @@ def test_each_set_has_its_own_stride_unless_another_is_given() -> None:
 def test_a_damaged_split_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
     path = tmp_path / "split.json"
     clips.save_split(path, SPLIT)
-    values = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps(values))
+    facts.write(path, "split", {**facts.read(path, "split"), **changes})
     with pytest.raises(ArtefactError, match=r"split\.json is damaged"):
         clips.load_split(path)

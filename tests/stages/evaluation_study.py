@@ -1,31 +1,53 @@
-"""A tiny study that the stage `evaluate` can measure, with untrained networks and known futures."""
+"""A tiny study that the stages can measure, with untrained networks and known futures."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy
 import torch
 from numpy.typing import NDArray
 
 from foreframe import autoencoders, normalization, priors
 from foreframe.artefacts import facts, hdf5
+from foreframe.artefacts.digest import digest
 from foreframe.autoencoders import vqvae
 from foreframe.clips import Clips, SplitRuns, save_split
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.latents import LatentSettings
+from foreframe.config.protocols import ProtocolSettings
+from foreframe.config.sampling import Choice, Sampling
 from foreframe.config.training import Training
+from foreframe.evaluating import Clipped
+from foreframe.metrics import state_probe
 from foreframe.priors import conditional_pixel_snail, pixel_snail
 from foreframe.randomness import generator
-from stages import evaluate, extract_latents
+from stages import evaluate, extract_latents, measure
 
 SIZE, FRAMES, CONTEXT, CODES = 16, 8, 4, 12
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 LEVELS = ("top", "bottom")
-OUTPUTS = ("metrics", "per_frame", "examples")
+PROTOCOL = ProtocolSettings(
+    set="test",
+    clips=2,
+    context=CONTEXT,
+    horizon=FRAMES - CONTEXT,
+    samples=1,
+    best="none",
+    sets_see="clip",
+    resize=None,
+    metrics=("psnr", "ssim", "mse"),
+    seed=7,
+)
+SAMPLING = Sampling(
+    show=2,
+    choices={"right": Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)},
+    context_encoding="full_clip",
+)
 TRAINING = Training(
     optimizer="adamw",
     learning_rate=1e-3,
@@ -41,27 +63,49 @@ TRAINING = Training(
 
 @dataclass(frozen=True)
 class Study:
-    """A tiny study: where its artefacts are, and how to evaluate it."""
+    """A tiny study: where its artefacts are, and how to run its last stages."""
 
     folder: Path
 
     def path(self, name: str) -> Path:
         """Return the path of an artefact."""
         suffixes = {"autoencoder": "safetensors", "top": "safetensors", "bottom": "safetensors"}
-        suffixes |= {"split": "json", "normalization": "json", "metrics": "json"}
-        suffixes |= {"per_frame": "csv"}
+        suffixes |= {"probe": "safetensors"}
+        suffixes |= {"split": "json", "normalization": "json", "measured": "json", "scores": "json"}
+        suffixes |= {"per_frame": "csv", "metrics": "json"}
+        if name in {"external_samples", "weights"}:
+            return self.folder / name
         return self.folder / f"{name}.{suffixes.get(name, 'h5')}"
 
-    def run(self, batch_size: int = 3) -> None:
-        """Run the stage."""
-        names = inspect.signature(evaluate.main).parameters.keys() - {"evaluation", "compute"}
-        arguments: dict[str, Any] = {name: self.path(name) for name in names}
-        evaluation = Evaluation(batch_size=batch_size)
-        evaluate.main(**arguments, evaluation=evaluation, compute=COMPUTE)
+    def measure(self, batch_size: int = 3) -> None:
+        """Run the stage `measure`."""
+        settings = {
+            "sampling": SAMPLING,
+            "evaluation": Evaluation(batch_size=batch_size),
+            "compute": COMPUTE,
+        }
+        self._run(measure.main, settings)
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the contents of the metrics file."""
-        return facts.read(self.path("metrics"), "metrics")
+    def evaluate(self, batch_size: int = 3, **changes: Any) -> None:
+        """Run the stage `evaluate` under a changed protocol."""
+        settings = {
+            "protocol": PROTOCOL.model_copy(update=changes),
+            "evaluation": Evaluation(batch_size=batch_size),
+            "compute": COMPUTE,
+        }
+        self._run(evaluate.main, settings)
+
+    def _run(self, main: Callable[..., None], settings: Mapping[str, Any]) -> None:
+        names = inspect.signature(main).parameters.keys() - settings.keys()
+        main(**{name: self.path(name) for name in names}, **settings)
+
+    def measured(self) -> dict[str, Any]:
+        """Return what the stage `measure` wrote."""
+        return facts.read(self.path("measured"), "models")
+
+    def scores(self) -> dict[str, Any]:
+        """Return what the stage `evaluate` wrote."""
+        return facts.read(self.path("scores"), "evaluation")
 
 
 def drifting(seed: int) -> NDArray[numpy.uint8]:
@@ -153,14 +197,6 @@ def make_models(study: Study) -> autoencoders.Autoencoder:
     return model
 
 
-def encode(study: Study, model: autoencoders.Autoencoder, clips: torch.Tensor) -> dict[str, Any]:
-    """Return the codes of 8-bit clips as int16 arrays."""
-    normalizer = normalization.Normalizer.load(study.path("normalization"))
-    with torch.no_grad():
-        codes = model.encode(normalizer.normalize(clips))
-    return {level: codes[level].numpy().astype(numpy.int16) for level in codes}
-
-
 def make_latents(study: Study) -> None:
     """Encode all clips, those of the training set at stride 4."""
     extract_latents.main(
@@ -176,28 +212,67 @@ def make_latents(study: Study) -> None:
 
 def make_samples(study: Study, model: autoencoders.Autoencoder) -> None:
     """Write futures for two test clips: one choice that is right, one that is black."""
-    starts = numpy.array([68, 84])
+    starts = numpy.array([72, 84])  # the middles of both halves of the test set's six clips
     with Clips(study.path("frames"), starts, FRAMES) as clips:
         real = clips.read([0, 1])
     attributes = {
-        "context": CONTEXT,
-        "horizon": FRAMES - CONTEXT,
+        "protocol": "tiny",
+        "dataset": digest(study.path("frames")),
         "context_encoding": "full_clip",
-        "show": 1,
-        "seed": 7,
+        "settings": "{}",
+        "weights": "0" * 64,
     }
+    normalizer = normalization.Normalizer.load(study.path("normalization"))
+    with torch.no_grad():
+        decoded = normalizer.denormalize(model.reconstruct(normalizer.normalize(real))).numpy()
     future = real[:, CONTEXT:].numpy()
+    futures = {"right": future, "black": numpy.zeros_like(future)}
+    study.path("external_samples").mkdir()
+    state_probe.EMPTY.save(study.path("probe"))
     with hdf5.creating(study.path("samples"), "samples", attributes) as file:
         hdf5.store(file, "clip_start", starts)
         hdf5.store(file, "real", real.numpy())
-        for level, codes in encode(study, model, real).items():
-            hdf5.store(file, f"true_{level}", codes)
-        for name, frames_BTHWC in (("right", future), ("black", numpy.zeros_like(future))):
-            hdf5.store(file.create_group(name), "frames", frames_BTHWC)
+        for name, frames_BTHWC in {**futures, "reconstruction": decoded[:, CONTEXT:]}.items():
+            hdf5.store(file.create_group(name), "frames", frames_BTHWC[:, None])
+
+
+def clipped(study: Study, protocol: ProtocolSettings) -> Clipped:
+    """Return the clips of a protocol that is called `samples`."""
+    frames, split, probe = (study.path(name) for name in ("frames", "split", "probe"))
+    return Clipped(frames, split, probe, "samples", protocol)
+
+
+def make_external(
+    study: Study,
+    frames_BSTHWC: NDArray[Any],
+    *,
+    lacking: str = "",
+    clip_start: tuple[int, ...] = (72, 84),
+    **changes: Any,
+) -> Path:
+    """Write another program's samples for the protocol `samples`, with what h5py alone offers."""
+    attributes = {
+        "schema": "foreframe/external_samples",
+        "version": 2,
+        "predictor": "elsewhere",
+        "protocol": "samples",
+        "dataset": digest(study.path("frames")),
+        "context": CONTEXT,
+        "horizon": FRAMES - CONTEXT,
+    }
+    path = study.path("external_samples") / "elsewhere.h5"
+    path.parent.mkdir(exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, value in (attributes | changes).items():
+            if name != lacking:
+                file.attrs[name] = value
+        file["frames"] = frames_BSTHWC
+        file["clip_start"] = clip_start
+    return path
 
 
 def make(folder: Path) -> Study:
-    """Write every input of the stage."""
+    """Write every input of both stages."""
     study = Study(folder)
     make_data(study)
     model = make_models(study)

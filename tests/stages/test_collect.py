@@ -16,7 +16,7 @@ from foreframe.sources import car_racing, video_folder
 from stages import collect
 from tests.foreframe.sources import making
 
-CLIP = Clip(frames=8, context=4)
+CLIP = Clip(frames=8)
 
 
 def folder_of(path: Path, **lengths: int) -> Path:
@@ -113,7 +113,7 @@ PARAMETERS = """
 seed: 0
 workers: 1
 source: {kind: video_folder, height: 96, width: 128, frame_interval: 0.1}
-clip: {frames: 8, context: 4}
+clip: {frames: 8}
 """
 
 # Runs the stage as the command line would, with a limit, and says how much memory it took.
@@ -133,13 +133,13 @@ finally:
 def run_apart(
     folder: Path, videos: Path, limit: int = resource.RLIM_INFINITY
 ) -> subprocess.CompletedProcess[str]:
-    (folder / "params.yaml").write_text(PARAMETERS)
+    (folder / "params.yaml").write_text(f"{PARAMETERS}videos: {videos}\n")
     parameters = [
         part
-        for name in ("source", "clip", "seed", "workers")
+        for name in ("videos", "source", "clip", "seed", "workers")
         for part in (f"--{name}", f"{folder / 'params.yaml'}:{name}")
     ]
-    command = [sys.executable, "-c", WRAPPER, str(limit), "--videos", str(videos), *parameters]
+    command = [sys.executable, "-c", WRAPPER, str(limit), *parameters]
     out = folder / "data" / "frames.h5"
     return subprocess.run(
         [*command, "--out", str(out)], capture_output=True, text=True, check=False

@@ -1,7 +1,8 @@
 """Stage `evaluate` on a tiny study: numbers equal direct computation, and bad input is named."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy
@@ -9,22 +10,34 @@ import pandas
 import pytest
 import torch
 
-from foreframe import autoencoders, normalization, priors
-from foreframe.artefacts import hdf5, tables
+from foreframe import autoencoders, evaluating, normalization
+from foreframe.artefacts import tables
 from foreframe.artefacts.digest import digest
-from foreframe.clips import Clips, load_split
+from foreframe.errors import ArtefactError, UserError
+from foreframe.metrics import evaluation
+from foreframe.metrics.prediction import Scores
 from foreframe.metrics.protocol import Protocol
-from stages import evaluate
 from tests.stages.evaluation_study import (
-    CODES,
     CONTEXT,
     FRAMES,
-    LEVELS,
-    OUTPUTS,
+    PROTOCOL,
     SIZE,
     Study,
+    clipped,
     make,
+    make_external,
 )
+
+OUTPUTS = ("scores", "metrics", "per_frame")
+COLUMNS = ("predictor", "frame", "psnr", "ssim", "mse")
+PREDICTORS = {
+    "copy_last_frame",
+    "mean_frame",
+    "linear_motion",
+    "right",
+    "black",
+    "reconstruction",
+}
 
 
 @pytest.fixture
@@ -35,74 +48,42 @@ def study(tmp_path: Path) -> Study:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = make(tmp_path_factory.mktemp("study"))
-    study.run()
+    study.evaluate()
     return study
 
 
-def leaves(values: Any) -> list[Any]:
-    """Return the numbers of nested facts, in the order of their keys."""
-    if isinstance(values, dict):
-        return [leaf for key in sorted(values) for leaf in leaves(values[key])]
-    return [values]
-
-
-def test_the_sets_are_whole(done: Study) -> None:
-    assert done.metrics()["clips"] == {"train": 11, "validation": 4, "test": 6}
-
-
-def test_the_error_is_that_of_direct_reconstruction(done: Study) -> None:
-    model = autoencoders.load(done.path("autoencoder"))
-    normalizer = normalization.Normalizer.load(done.path("normalization"))
-    with Clips(done.path("frames"), load_split(done.path("split")).starts("test"), FRAMES) as clips:
-        real = normalizer.normalize(clips.read(numpy.arange(len(clips))))
-    with torch.no_grad():
-        expected = (model.reconstruct(real) - real).double().square().mean().item()
-    assert done.metrics()["autoencoder"]["mse"]["test"] == pytest.approx(expected, rel=1e-5)
-
-
-def test_the_likelihood_is_that_of_one_pass_over_the_set(done: Study) -> None:
-    with h5py.File(done.path("latents")) as file:
-        codes = {level: torch.from_numpy(file["test"][level][:]).long() for level in LEVELS}
-    for level in LEVELS:
-        prior = priors.load(done.path(level))
-        with torch.no_grad():
-            expected = -prior.log_prob(codes[level], prior.condition(codes)).double().mean().item()
-        assert done.metrics()["priors"][level]["nll"]["test"] == pytest.approx(expected, rel=1e-5)
-
-
-def test_untrained_priors_are_near_chance(done: Study) -> None:
-    for prior in done.metrics()["priors"].values():
-        assert prior["chance"] == pytest.approx(numpy.log(CODES))
-        for value in prior["nll"].values():
-            assert value == pytest.approx(prior["chance"], abs=0.5)
-
-
-def test_sizes_do_not_count_the_codebooks(done: Study) -> None:
-    model = autoencoders.load(done.path("autoencoder"))
-    everything = sum(value.numel() for value in model.state_dict().values())
-    codebooks = 2 * CODES * 4
-    assert done.metrics()["autoencoder"]["parameters"] <= everything - codebooks
+def frame_table(study: Study) -> pandas.DataFrame:
+    checksum = study.scores()["per_frame_checksum"]
+    return tables.read(study.path("per_frame"), COLUMNS, checksum)
 
 
 def test_a_right_future_is_perfect_and_a_black_one_is_not(done: Study) -> None:
-    prediction = done.metrics()["prediction"]
-    assert set(prediction) == {"copy_last_frame", "reconstruction", "right", "black"}
-    assert prediction["right"] == {"psnr": pytest.approx(100), "ssim": pytest.approx(1)}
-    assert prediction["black"]["psnr"] < 10
+    found = done.scores()["predictors"]
+    assert set(found) == PREDICTORS
+    assert found["right"]["psnr"]["mean"] == pytest.approx(100)
+    assert found["right"]["ssim"]["mean"] == pytest.approx(1)
+    assert found["right"]["mse"]["mean"] == 0
+    assert found["black"]["psnr"]["mean"] < 10
 
 
-def test_scores_per_frame_average_to_the_metrics(done: Study) -> None:
-    table = tables.read(done.path("per_frame"), ("predictor", "frame", "psnr", "ssim", "mse"))
-    assert len(table) == 4 * (FRAMES - CONTEXT)
+def test_scores_per_frame_average_to_the_means(done: Study) -> None:
+    table = frame_table(done)
+    assert len(table) == len(PREDICTORS) * (FRAMES - CONTEXT)
     assert sorted(table["frame"].unique()) == [1, 2, 3, 4]
     for name, rows in table.groupby("predictor"):
-        for metric in ("psnr", "ssim"):
-            expected = done.metrics()["prediction"][name][metric]
+        for metric in ("psnr", "ssim", "mse"):
+            expected = done.scores()["predictors"][name][metric]["mean"]
             assert rows[metric].mean() == pytest.approx(expected)
 
 
+def test_what_dvc_shows_are_the_means_of_two_metrics(done: Study) -> None:
+    shown, found = json.loads(done.path("metrics").read_text()), done.scores()["predictors"]
+    assert len(shown) == 2 * len(PREDICTORS)
+    assert shown["black_psnr"] == found["black"]["psnr"]["mean"]
+
+
 def test_copying_is_scored_against_the_last_frame_that_was_given(done: Study) -> None:
-    table = pandas.read_csv(done.path("per_frame"))
+    table = frame_table(done)
     errors = table[table["predictor"] == "copy_last_frame"]["mse"].tolist()
     with h5py.File(done.path("samples")) as file:
         real = file["real"][:] / 255
@@ -119,80 +100,110 @@ def test_the_reconstruction_is_scored_on_the_predicted_frames(done: Study) -> No
     with torch.no_grad():
         decoded = normalizer.denormalize(model.reconstruct(normalizer.normalize(real)))
     squares = ((real.double() - decoded.double()) / 255)[:, CONTEXT:].square()
-    table = pandas.read_csv(done.path("per_frame"))
+    table = frame_table(done)
     errors = table[table["predictor"] == "reconstruction"]["mse"].tolist()
     assert errors == pytest.approx(squares.mean(dim=(0, 2, 3, 4)).tolist(), rel=1e-4)
 
 
-def test_examples_are_the_shown_clips_and_the_parts_of_their_codes(done: Study) -> None:
-    with (
-        hdf5.opening(done.path("examples"), "examples") as file,
-        h5py.File(done.path("samples")) as samples,
-    ):
-        assert set(file) == {"original", "reconstruction", "top_only", "bottom_only"}
-        for name in file:
-            assert file[name].shape == (1, FRAMES, SIZE, SIZE, 3)
-            assert file[name].dtype == numpy.uint8
-        assert (file["original"][:] == samples["real"][:1]).all()
-        assert (file["top_only"][:] != file["bottom_only"][:]).any()
-
-
 def test_the_protocol_names_the_data_and_its_digest_can_be_recomputed(done: Study) -> None:
-    values = done.metrics()
+    values = done.scores()
     assert values["protocol"]["dataset"] == digest(done.path("frames"))
-    assert values["protocol"]["clip_strides"] == {"train": 4, "validation": 4, "test": 4}
-    assert values["protocol"]["prediction_clips"] == [68, 84]
-    assert Protocol(**values["protocol"]).digest() == values["protocol_digest"]
+    assert values["protocol"]["clip_starts"] == [72, 84]
+    assert Protocol.of(values["protocol"], "here").digest() == values["protocol_digest"]
 
 
 @pytest.mark.parametrize("batch_size", [1, 100])
-def test_the_batch_size_changes_no_number(done: Study, study: Study, batch_size: int) -> None:
-    study.run(batch_size)
-    ours, theirs = study.metrics(), done.metrics()
-    for name in ("autoencoder", "priors", "prediction", "compression"):
-        assert leaves(ours[name]) == pytest.approx(leaves(theirs[name]), rel=1e-5), name
-    assert ours["protocol_digest"] == theirs["protocol_digest"]
-
-
-def test_the_same_inputs_give_the_same_bytes(done: Study, study: Study) -> None:
-    study.run()
+def test_the_batch_size_changes_nothing(done: Study, study: Study, batch_size: int) -> None:
+    study.evaluate(batch_size)
     for name in OUTPUTS:
         assert study.path(name).read_bytes() == done.path(name).read_bytes(), name
 
 
-def spoil_prior(study: Study) -> None:
-    """Make the top prior one whose training diverged."""
-    prior = priors.load(study.path("top"))
-    with torch.no_grad():
-        next(prior.parameters()).fill_(float("nan"))
-    priors.save(study.path("top"), prior)
+def test_frames_are_compared_at_the_protocols_size(done: Study, study: Study) -> None:
+    study.evaluate(resize=(12, 14))
+    ours, theirs = study.scores(), done.scores()
+    assert ours["protocol"]["frame_size"] == [12, 14]
+    assert "bilinear" in ours["protocol"]["resizing"]
+    assert ours["predictors"]["right"]["mse"]["mean"] == 0
+    # Means over pixels differ less than the pixels do.
+    error = [values["predictors"]["copy_last_frame"]["mse"]["mean"] for values in (ours, theirs)]
+    assert 0 < error[0] < error[1]
 
 
-def spoil_codes(study: Study) -> None:
-    """Put a code into the latents that the codebook does not have."""
-    with h5py.File(study.path("latents"), "r+") as file:
-        file["test"]["top"][0, 0, 0, 0] = CODES
-
-
-def spoil_choice(study: Study) -> None:
-    """Give a choice a name that a baseline has."""
+def spoil_dataset(study: Study) -> None:
+    """Say that the samples were made from other frames."""
     with h5py.File(study.path("samples"), "r+") as file:
-        file.move("black", "reconstruction")
+        file.attrs["dataset"] = numpy.bytes_("0" * 32)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [(spoil_prior, "diverged"), (spoil_codes, "outside 0..11"), (spoil_choice, "name is taken")],
-)
-def test_bad_input_is_named_and_nothing_is_written(study: Study, spoil: Any, message: str) -> None:
+def spoil_clips(study: Study) -> None:
+    """Continue other clips than the protocol asks for."""
+    with h5py.File(study.path("samples"), "r+") as file:
+        file["clip_start"][0] = 68
+
+
+@pytest.mark.parametrize("spoil", [spoil_dataset, spoil_clips])
+def test_samples_of_another_study_are_refused(study: Study, spoil: Callable[[Study], None]) -> None:
     spoil(study)
-    with pytest.raises(ValueError, match=message):
-        study.run()
+    with pytest.raises(ArtefactError, match="belongs to other frames or another split"):
+        study.evaluate()
     assert not any(study.path(name).exists() for name in OUTPUTS)
 
 
-@pytest.mark.parametrize(
-    ("starts", "expected"), [([0, 4, 8, 100], 4), ([0, 100, 130], 30), ([0, 100], 0), ([0], 0)]
-)
-def test_the_stride_is_that_within_a_run(starts: list[int], expected: int) -> None:
-    assert evaluate.stride(numpy.array(starts), [(0, 50), (50, 200)]) == expected
+def test_samples_of_other_programs_stand_beside_the_studys_own(study: Study) -> None:
+    with h5py.File(study.path("samples")) as file:
+        last = file["real"][:, CONTEXT - 1 : CONTEXT]
+    copied = last.repeat(FRAMES - CONTEXT, axis=1)[:, None]
+    make_external(study, copied)
+    study.evaluate()
+    found = study.scores()["predictors"]
+    assert set(found) == PREDICTORS | {"elsewhere"}
+    assert found["elsewhere"] == found["copy_last_frame"]
+    assert study.scores()["differences"]["elsewhere"]["psnr"]["mean"] == 0
+    assert study.scores()["differences"]["elsewhere"]["psnr"]["won"] == 0.5
+
+
+def test_samples_for_another_protocol_are_left_out_and_named(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_external(study, numpy.zeros((1, 1), numpy.uint8), protocol="other")
+    study.evaluate()
+    assert set(study.scores()["predictors"]) == PREDICTORS
+    assert "elsewhere.h5 is meant for the protocol other" in capsys.readouterr().out
+
+
+def test_a_name_that_the_study_has_is_refused(study: Study) -> None:
+    futures = numpy.zeros((2, 1, FRAMES - CONTEXT, SIZE, SIZE, 3), numpy.uint8)
+    make_external(study, futures, predictor="black")
+    with pytest.raises(UserError, match="another one has this name"):
+        study.evaluate()
+
+
+def test_a_metric_without_its_weights_has_a_reason_and_no_value(study: Study) -> None:
+    study.evaluate(metrics=("psnr", "lpips_alex"))
+    values = study.scores()
+    assert {found["lpips_alex"] for found in values["predictors"].values()} == {None}
+    assert "foreframe weights fetch alexnet" in values["missing"]["lpips_alex"]
+    assert "lpips_alex" in values["protocol"]["features"]
+
+
+def test_one_given_frame_has_no_motion_to_go_on_with(study: Study) -> None:
+    """So the table has no such row, and all others."""
+    protocol = PROTOCOL.model_copy(update={"context": 1})
+    clips = clipped(study, protocol)
+    assert set(evaluating.baselines(clips)) == {"copy_last_frame", "mean_frame"}
+
+
+def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
+    study.evaluate()
+    values = study.scores()["predictors"]["mean_frame"]["psnr"]
+    assert values["low"] is None and values["high"] is None
+    clips = clipped(study, PROTOCOL)
+    found = evaluating.metrics(PROTOCOL, study.path("weights"), torch.device("cpu"))
+    scores = Scores(PROTOCOL, found, 8)
+    real = torch.randint(256, (9, FRAMES, SIZE, SIZE, 3), dtype=torch.uint8)
+    for name, base in evaluating.baselines(clips).items():
+        predicted = base.predict(real[:, :CONTEXT], FRAMES - CONTEXT, evaluating.ANY, 0, range(9))
+        scores.update(real, {name: predicted[:, None]})
+    ends = evaluation.summarize(scores)["predictors"]["mean_frame"]["psnr"]
+    assert ends["low"] < ends["mean"] < ends["high"]

@@ -17,8 +17,8 @@ TRAINING = numpy.s_[:61]
 
 
 def write(path: Path, frames: numpy.ndarray) -> None:
-    with recording.creating(path, recording.Layout(6, 5, 0.1, "test", (), 8)) as writer:
-        block = Block(frames, numpy.zeros((len(frames), 0), numpy.float32))
+    with recording.creating(path, recording.Layout(6, 5, 0.1, "test", (), (), 8)) as writer:
+        block = Block(frames, *2 * [numpy.zeros((len(frames), 0), numpy.float32)])
         list(writer.add(Episode("tape", 1, iter([block]))))
 
 

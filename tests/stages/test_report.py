@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from foreframe.artefacts import facts
 from foreframe.artefacts.digest import digest
 from foreframe.report.study import Paths
-from tests import report_artefacts
+from tests import report_artefacts, report_numbers
 from tests.needs import needs_program
 from tests.smoke import ROOT
 
@@ -36,8 +37,9 @@ def arguments(artefacts: Paths, reports: Path) -> list[str]:
         "pdf": Path("report.pdf"),
         "html": Path("report.html"),
     }
-    keys = {"seed": "seed", "report": "report"}
-    keys |= {f"{name}_settings": name for name in report_artefacts.parameters() if name not in keys}
+    keys = {"seed": "seed", "report": "report", "protocol_settings": "protocols.driving"}
+    others = report_artefacts.parameters().keys() - {*keys, "protocols"}
+    keys |= {f"{name}_settings": name for name in others}
     words = {name: str(path) for name, path in paths.items()}
     words |= {name: f"params.yaml:{key}" for name, key in keys.items()}
     return [word for name in words for word in (f"--{name.replace('_', '-')}", words[name])]
@@ -135,7 +137,9 @@ def test_another_process_in_another_folder_gives_the_same_bytes(
 
 def test_every_printed_digest_is_one_of_an_artefact(study: Path, page: str, text: str) -> None:
     # The protocol names the digests of the frames and of the split that it was measured on.
-    allowed = digests(study) | set(HEX.findall(json.dumps(report_artefacts.metrics())))
+    allowed = digests(study) | set(
+        HEX.findall(json.dumps([report_numbers.models(), report_numbers.evaluation()]))
+    )
     printed = set(HEX.findall(re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)))
     assert printed >= digests(study)
     assert printed <= allowed
@@ -155,7 +159,7 @@ def test_every_figure_says_what_it_was_made_from(page: str) -> None:
 
 
 def test_the_numbers_of_the_metrics_are_in_the_text(text: str) -> None:
-    metrics = report_artefacts.metrics()
+    metrics = report_numbers.models()
     expected = [f"{value:.3f}" for value in metrics["autoencoder"]["mse"].values()]
     expected += [f"{value:.2f}" for value in metrics["autoencoder"]["psnr"].values()]
     for prior in metrics["priors"].values():
@@ -163,8 +167,12 @@ def test_the_numbers_of_the_metrics_are_in_the_text(text: str) -> None:
         expected += [f"{prior['bits']['test']:.2f}", f"{prior['parameters']:,}"]
         for baseline in prior["baselines"].values():
             expected += [f"{value:.3f}" for value in baseline.values()]
-    for predictor in metrics["prediction"].values():
-        expected += [f"{predictor['psnr']:.2f}", f"{predictor['ssim']:.3f}"]
+    evaluation = report_numbers.evaluation()
+    for found in evaluation["predictors"].values():
+        expected += [f"{value:.2f}" for value in found["psnr"].values()]
+        expected += [f"{value:.3f}" for value in found["ssim"].values()]
+    for found in evaluation["differences"].values():
+        expected += [f"{abs(found['psnr'][end]):.2f}" for end in ("mean", "low", "high")]
     missing = [number for number in expected if number not in text]
     assert missing == []
 
@@ -216,10 +224,10 @@ def test_the_pdf_is_archivable_and_its_lists_are_numbered(study: Path, text: str
 
 
 def test_a_missing_number_stops_the_report_and_leaves_the_old_one(broken: Path) -> None:
-    path = broken / "data/driving/metrics.json"
-    metrics = json.loads(path.read_text())
-    del metrics["compression"]["factor"]
-    path.write_text(json.dumps(metrics))
+    path = broken / "data/driving/models.json"
+    models = json.loads(path.read_text())
+    del models["compression"]["factor"]
+    facts.write(path, "models", models)
     (broken / "report.pdf").write_bytes(b"old")
     done = run(broken)
     assert done.returncode == 1
@@ -247,12 +255,15 @@ def test_a_missing_source_is_named_with_its_cure(broken: Path, tmp_path: Path) -
 
 def test_verdicts_follow_the_numbers(broken: Path) -> None:
     needs_program("pdftotext")
-    path = broken / "data/driving/metrics.json"
-    metrics = json.loads(path.read_text())
-    for prior in metrics["priors"].values():
-        prior["baselines"]["copy_previous"]["test"] = 0.1
-    metrics["prediction"]["copy_last_frame"]["psnr"] = 60.0
-    path.write_text(json.dumps(metrics))
+    path = broken / "data/driving/models.json"
+    models = json.loads(path.read_text())
+    for prior in models["priors"].values():
+        prior["baselines"]["bigram"]["test"] = 0.1
+    facts.write(path, "models", models)
+    path = broken / "data/driving/evaluations/driving.json"
+    evaluation = json.loads(path.read_text())
+    evaluation["predictors"]["copy_last_frame"]["psnr"]["mean"] = 60.0
+    facts.write(path, "evaluation", evaluation)
     done = run(broken)
     assert done.returncode == 0, done.stderr
     page = re.sub(r"\s+", " ", re.sub("<.*?>", "", (broken / "report.html").read_text()))

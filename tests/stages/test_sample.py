@@ -10,20 +10,18 @@ from numpy.typing import NDArray
 
 from foreframe.artefacts import hdf5
 from foreframe.config.sampling import Choice, Sampling
-from foreframe.config.split import Clip
 from foreframe.errors import UserError
 from foreframe.predictors import latent_predictor
+from foreframe.predictors.latent_predictor import LatentPredictor
 from stages import sample
 from tests.stages import evaluation_study as tiny
 
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
-CLIP = Clip(frames=tiny.FRAMES, context=tiny.CONTEXT)
 
 
 def sampling(**changes: Any) -> Sampling:
     values = {
-        "clips": 3,
         "show": 2,
         "choices": {"drawn": DRAWN, "greedy": ARGMAX},
         "context_encoding": "full_clip",
@@ -40,13 +38,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tiny.Study:
     return study
 
 
-INPUTS = ("frames", "normalization", "autoencoder", "latents", "top", "bottom")
+INPUTS = ("frames", "split", "normalization", "autoencoder", "top", "bottom")
 
 
-def run(study: tiny.Study, out: Path, clip: Clip = CLIP, seed: int = 5, **changes: Any) -> Path:
+def run(
+    study: tiny.Study,
+    out: Path,
+    show: int = 2,
+    context_encoding: str = "full_clip",
+    choices: dict[str, Choice] | None = None,
+    **changes: Any,
+) -> Path:
     paths = {name: study.path(name) for name in INPUTS}
-    settings = sampling(**changes)
-    sample.main(**paths, sampling=settings, clip=clip, seed=seed, compute=tiny.COMPUTE, out=out)
+    settings = sampling(show=show, context_encoding=context_encoding)
+    if choices is not None:
+        settings = sampling(show=show, context_encoding=context_encoding, choices=choices)
+    protocol = tiny.PROTOCOL.model_copy(update={"clips": 3, "seed": 5} | changes)
+    sample.main(**paths, sampling=settings, protocol=protocol, compute=tiny.COMPUTE, out=out)
     return out
 
 
@@ -73,13 +81,13 @@ def test_it_writes_codes_and_frames_of_every_choice(study: tiny.Study, tmp_path:
     for level, grid in (("top", (2, 2, 2)), ("bottom", (4, 4, 4))):
         for choice in ("drawn", "greedy"):
             codes, true = found[f"{choice}/{level}"], found[f"true_{level}"]
-            assert codes.shape == (3, *grid) and codes.dtype == numpy.int16
+            assert codes.shape == (3, 1, *grid) and codes.dtype == numpy.int16
             half = grid[0] // 2
-            assert (codes[:, :half] == true[:, :half]).all()
+            assert (codes[:, 0, :half] == true[:, :half]).all()
             assert (codes >= 0).all() and (codes < tiny.CODES).all()
     assert (found["drawn/top"] != found["greedy/top"]).any()
     for choice in ("drawn", "greedy"):
-        assert found[f"{choice}/frames"].shape == (3, 4, 16, 16, 3)
+        assert found[f"{choice}/frames"].shape == (3, 1, 4, 16, 16, 3)
         assert found[f"{choice}/frames"].dtype == numpy.uint8
     assert "drawn/top_only" not in found
 
@@ -88,14 +96,13 @@ def test_the_combinations_are_decoded_as_they_are_named(study: tiny.Study, tmp_p
     found = contents(run(study, tmp_path / "samples.h5"))
     predictor = latent_predictor.load(
         study.path("autoencoder"),
-        [study.path("top"), study.path("bottom")],
+        {level: study.path(level) for level in ("top", "bottom")},
         study.path("normalization"),
         torch.device("cpu"),
     )
-    codes = {
-        name: torch.from_numpy(found[name][:2]).long()
-        for name in ("true_top", "true_bottom", "greedy/top", "greedy/bottom")
-    }
+    codes = {name: torch.from_numpy(found[name][:2]).long() for name in ("true_top", "true_bottom")}
+    for name in ("greedy/top", "greedy/bottom"):
+        codes[name] = torch.from_numpy(found[name][:2, 0]).long()
     other = torch.from_numpy(found["greedy/bottom_given_true_top"]).long()
 
     def shown(top: torch.Tensor, bottom: torch.Tensor, **drop: Any) -> NDArray[numpy.uint8]:
@@ -114,11 +121,12 @@ def test_the_combinations_are_decoded_as_they_are_named(study: tiny.Study, tmp_p
     }
     for name, frames in expected.items():
         assert numpy.array_equal(found[name], frames), name
-    assert numpy.array_equal(found["greedy/hierarchical"][:, 4:], found["greedy/frames"][:2])
+    assert numpy.array_equal(found["greedy/hierarchical"][:, 4:], found["greedy/frames"][:2, 0])
 
 
 def test_the_same_inputs_give_the_same_bytes(study: tiny.Study, tmp_path: Path) -> None:
-    first, second = (run(study, tmp_path / name).read_bytes() for name in ("one", "two"))
+    paths = [tmp_path / name / "samples.h5" for name in ("one", "two")]
+    first, second = (run(study, path).read_bytes() for path in paths)
     assert first == second
 
 
@@ -137,50 +145,98 @@ def test_another_seed_changes_draws_alone(study: tiny.Study, tmp_path: Path) -> 
     assert (first["greedy/frames"] == second["greedy/frames"]).all()
 
 
-def test_a_context_of_its_own_sees_nothing_of_the_future(study: tiny.Study) -> None:
-    predictor = latent_predictor.load(
+def task(predictor: LatentPredictor, encoding: str, **changes: Any) -> sample.Task:
+    protocol = tiny.PROTOCOL.model_copy(update=changes)
+    return sample.Task(predictor, sampling(context_encoding=encoding), protocol, [0, 1])
+
+
+@pytest.fixture(scope="module")
+def predictor(study: tiny.Study) -> LatentPredictor:
+    return latent_predictor.load(
         study.path("autoencoder"),
-        [study.path("top"), study.path("bottom")],
+        {level: study.path(level) for level in ("top", "bottom")},
         study.path("normalization"),
         torch.device("cpu"),
     )
-    real = torch.randint(256, (2, 8, 16, 16, 3), dtype=torch.uint8)
-    codes = predictor.encode(real)
-    # As if the encoder had seen something else in the whole clip.
-    other = {level: (ids + 1) % tiny.CODES for level, ids in codes.items()}
-    batch = sample.Batch(numpy.arange(2), numpy.arange(2), real, other)
-    whole = sample.contexts(predictor, batch, 4, "full_clip")
-    alone = sample.contexts(predictor, batch, 4, "context_only")
-    own = predictor.encode(real[:, :4])
+
+
+def noise(*shape: int) -> torch.Tensor:
+    numbers = torch.Generator().manual_seed(3)
+    return torch.randint(256, shape, generator=numbers, dtype=torch.uint8)
+
+
+def test_a_context_of_its_own_sees_nothing_of_the_future(predictor: LatentPredictor) -> None:
+    real = noise(2, 8, 16, 16, 3)
+    whole = sample.contexts(task(predictor, "full_clip"), real)
+    alone = sample.contexts(task(predictor, "context_only"), real)
+    codes, own = predictor.encode(real), predictor.encode(real[:, :4])
     for level, frames in (("top", 1), ("bottom", 2)):
-        assert torch.equal(whole[level], other[level][:, :frames])
+        assert torch.equal(whole[level], codes[level][:, :frames])
         assert torch.equal(alone[level], own[level])
         assert alone[level].shape == whole[level].shape
 
 
-def test_the_context_encoding_is_what_the_samples_begin_with(
+@pytest.mark.parametrize("encoding", ["full_clip", "context_only"])
+def test_a_context_that_fills_no_code_is_led_by_copies_of_its_first_frame(
+    predictor: LatentPredictor, encoding: str
+) -> None:
+    real = noise(2, 8, 16, 16, 3)
+    led = torch.cat([real[:, :1], real[:, :1], real[:, :1], real], dim=1)
+    found = sample.contexts(task(predictor, encoding, context=1, horizon=7), real)
+    expected = predictor.encode(led[:, :8] if encoding == "full_clip" else led[:, :4])
+    for level, frames in (("top", 1), ("bottom", 2)):
+        assert torch.equal(found[level], expected[level][:, :frames])
+
+
+def test_the_first_future_is_the_only_one_of_a_single_draw(
     study: tiny.Study, tmp_path: Path
 ) -> None:
-    found = contents(run(study, tmp_path / "own", context_encoding="context_only"))
-    assert found["@context_encoding"] == "context_only"
-    assert found["greedy/bottom"].shape == found["true_bottom"].shape
+    one = contents(run(study, tmp_path / "one"))
+    three = contents(run(study, tmp_path / "three", samples=3))
+    assert three["drawn/frames"].shape == (3, 3, 4, 16, 16, 3)
+    assert numpy.array_equal(three["drawn/bottom"][:, :1], one["drawn/bottom"])
+    assert (three["drawn/bottom"][:, 1] != three["drawn/bottom"][:, 2]).any()
+    # Nothing is drawn by argmax, so one future stands for all.
+    assert numpy.array_equal(three["greedy/frames"], one["greedy/frames"])
+
+
+def test_a_future_of_a_protocol_is_that_of_the_predictor(
+    study: tiny.Study, predictor: LatentPredictor, tmp_path: Path
+) -> None:
+    """Beyond one window, of the clips' own numbers, and of the context alone."""
+    found = contents(run(study, tmp_path / "long", context_encoding="context_only", horizon=10))
+    given = torch.from_numpy(found["real"][:, :4])
+    numbers = found["clip_number"].tolist()
+    expected = predictor.predict(given, 10, DRAWN, 5, numbers)
+    assert numpy.array_equal(found["drawn/frames"][:, 0], expected.numpy())
+    assert "true_top" not in found and "greedy/top_only" not in found
+
+
+def test_the_reconstruction_of_any_length_is_that_of_the_whole_clip(
+    study: tiny.Study, predictor: LatentPredictor, tmp_path: Path
+) -> None:
+    found = contents(run(study, tmp_path / "odd", context=3, horizon=6))
+    real = torch.from_numpy(found["real"])
+    filled = torch.cat([real[:, :1], real, real[:, -1:], real[:, -1:]], dim=1)
+    expected = predictor.decode(predictor.encode(filled))[:, 4:10]
+    assert numpy.array_equal(found["reconstruction/frames"][:, 0], expected.numpy())
+
+
+def test_the_set_of_the_protocol_is_continued(study: tiny.Study, tmp_path: Path) -> None:
+    found = contents(run(study, tmp_path / "validation", set="validation"))
+    assert all(48 <= start <= 60 for start in found["clip_start"])
 
 
 def test_too_many_clips_are_refused(study: tiny.Study, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"sampling\.clips is 7, but the test set has 6"):
+    with pytest.raises(UserError, match=r"protocols\.samples\.clips is 7, but the test set has 6"):
         run(study, tmp_path / "samples.h5", clips=7)
     assert not (tmp_path / "samples.h5").exists()
 
 
-def test_a_context_that_splits_a_code_is_refused(study: tiny.Study, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="covers 4 frames, so 6 frames cannot be given"):
-        run(study, tmp_path / "samples.h5", clip=Clip(frames=8, context=6))
-
-
-def test_clips_are_spread_evenly() -> None:
-    assert sample.evenly(6, 3).tolist() == [1, 3, 5]
-    assert sample.evenly(5, 5).tolist() == [0, 1, 2, 3, 4]
-    assert sample.evenly(9, 1).tolist() == [4]
-    for available in range(1, 30):
-        for wanted in range(1, available + 1):
-            assert len(set(sample.evenly(available, wanted))) == wanted
+def test_a_context_that_leaves_nothing_to_sample_is_refused(
+    study: tiny.Study, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UserError, match=r"context is 6; .* cover 8, and the priors model 8 at once"
+    ):
+        run(study, tmp_path / "samples.h5", context=6)

@@ -17,7 +17,7 @@ from foreframe.errors import ArtefactError, UserError
 from foreframe.sources import Block, Episode
 from stages import split as stage
 
-CLIP = Clip(frames=16, context=8)
+CLIP = Clip(frames=16)
 
 
 def make(**changes: Any) -> Split:
@@ -114,22 +114,17 @@ def test_fractions_that_are_none_are_refused(changes: dict[str, Any], message: s
         make(**changes)
 
 
-def test_a_context_that_leaves_nothing_to_predict_is_refused() -> None:
-    with pytest.raises(ValidationError, match="context is 16 of 16 frames"):
-        Clip(frames=16, context=16)
-
-
 def test_fractions_with_rounding_errors_are_taken() -> None:
     assert make(train=0.7, validation=0.2, test=0.1).train == 0.7
 
 
 def test_the_stage_writes_what_the_library_cuts(tmp_path: Path) -> None:
     path, out = tmp_path / "frames.h5", tmp_path / "split.json"
-    layout = recording.Layout(8, 8, 0.1, "test", (), 16)
+    layout = recording.Layout(8, 8, 0.1, "test", (), (), 16)
     with recording.creating(path, layout) as writer:
         for length in (300, 40):
             frames = numpy.zeros((length, 8, 8, 3), numpy.uint8)
-            block = Block(frames, numpy.zeros((length, 0), numpy.float32))
+            block = Block(frames, *2 * [numpy.zeros((length, 0), numpy.float32)])
             list(writer.add(Episode("tape", 2, iter([block]))))
     stage.main(frames=path, split=make(), clip=CLIP, out=out)
     cut = clips.load_split(out)

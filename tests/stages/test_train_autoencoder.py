@@ -34,10 +34,16 @@ def test_writes_a_model_that_learned_and_its_record(study: Study) -> None:
     assert record["flops_per_clip"] > 1e6
     assert record["environment"]["deterministic"]
     assert record["environment"]["threads"] == 1
-    curve = tables.read(study.outputs["curve"], ["step", "loss", "gradient_norm"])
+    curve = tables.read(
+        study.outputs["curve"], ["step", "loss", "gradient_norm"], record["curve_checksum"]
+    )
     assert curve["loss"].iloc[-1] < 0.8 * curve["loss"].iloc[0]
     assert {"reconstruction", "commitment_top", "commitment_bottom"} <= {*curve}
-    epochs = tables.read(study.outputs["epochs"], ["epoch", "train_loss", "validation_loss"])
+    epochs = tables.read(
+        study.outputs["epochs"],
+        ["epoch", "train_loss", "validation_loss"],
+        record["epochs_checksum"],
+    )
     assert list(epochs["epoch"]) == [1, 2, 3]
     for part in ("train", "validation"):
         for level in ("top", "bottom"):

@@ -56,7 +56,7 @@ def test_it_learns_and_writes_a_prior_with_its_record(level: str, latents: Path)
     training = tiny.TRAINING.model_copy(update={"epochs": 12})
     settings = getattr(tiny, f"{level}_settings")(training=training)
     outs = train(latents.parent / "outs", settings, latents)
-    prior = priors.load(outs["model"])
+    prior = priors.load(outs["model"], level)
     assert (prior.grid, prior.codebook_size) == {
         "top": ((1, 2, 3), 5),
         "bottom": ((2, 4, 6), 7),
@@ -67,9 +67,15 @@ def test_it_learns_and_writes_a_prior_with_its_record(level: str, latents: Path)
     assert record["environment"]["threads"] == 1
     assert record["flops_per_clip"] > 0
     assert record["final"]["train_loss"] < 0.8 * math.log(prior.codebook_size)
-    curve = tables.read(outs["curve"], ("step", "epoch", "samples", "loss"))
+    curve = tables.read(
+        outs["curve"], ("step", "epoch", "samples", "loss"), record["curve_checksum"]
+    )
     assert len(curve) == 60
-    epochs = tables.read(outs["epochs"], ("epoch", "step", "train_loss", "validation_loss"))
+    epochs = tables.read(
+        outs["epochs"],
+        ("epoch", "step", "train_loss", "validation_loss"),
+        record["epochs_checksum"],
+    )
     assert epochs["validation_loss"].iloc[-1] == record["final"]["validation_loss"]
 
 

@@ -67,7 +67,7 @@ def test_predict_is_a_function_of_the_seed(by_dvc: smoke.Clone, own: Path, tmp_p
         ("no.mp4", "f.mp4", (), "no.mp4 does not exist"),
         ("README.md", "f.mp4", (), "cannot be read as a video"),
         ("OWN", "f.txt", (), "one of the endings .mp4, .webm, .gif"),
-        ("OWN", "f.mp4", ("--choice", "best"), "sampling.choices has: sampled, argmax"),
+        ("OWN", "f.mp4", ("--choice", "best"), "sampling.choices has: argmax, sampled"),
         ("OWN", "f.mp4", ("--frames", "0"), "Predict at least 1"),
         ("SHORT", "f.mp4", (), "the study needs 8"),
     ],
@@ -112,7 +112,7 @@ def test_check_names_every_mistake_before_any_work(by_dvc: smoke.Clone, tmp_path
     clone.folder.mkdir()
     for name in ("foreframe", "workflow", "stages"):
         shutil.copytree(smoke.ROOT / name, clone.folder / name)
-    text = (by_dvc.folder / "params.yaml").read_text().replace("seed: 0", "seed: zero\nsed: 1")
+    text = (by_dvc.folder / "params.yaml").read_text().replace("seed: 0", "seed: zero\nsed: 1", 1)
     (clone.folder / "params.yaml").write_text(text)
     run = clone.run("python", "-m", "workflow.cli", "check", check=False)
     assert run.returncode == 1

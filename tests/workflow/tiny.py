@@ -33,7 +33,7 @@ stages:
       - data/versions.json
   collect:
     desc: every text, and one word more
-    cmd: python join.py data/all.txt ${word} texts/one.txt texts/two.txt
+    cmd: python join.py data/all.txt ${word} texts/
     deps:
       - texts
     params:
@@ -67,7 +67,12 @@ stages:
     "join.py": """\
 import hashlib, pathlib, sys
 out, *parts = sys.argv[1:]
-text = "".join(pathlib.Path(p).read_text() if "/" in p else p + "\\n" for p in parts)
+def read(part):
+    path = pathlib.Path(part)
+    if path.is_dir():
+        return "".join(read(str(inside)) for inside in sorted(path.iterdir()))
+    return (path.read_text() if "/" in part else part).strip() + "\\n"
+text = "".join(map(read, parts))
 # The library as a whole, so that a change of its code changes the result.
 code = "".join(p.read_text().split("#")[0] for p in sorted(pathlib.Path("library").glob("*.py")))
 pathlib.Path("data").mkdir(exist_ok=True)

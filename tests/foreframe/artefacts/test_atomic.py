@@ -1,6 +1,7 @@
 """A reader of a published path sees the old file or the new one, and failures leave nothing."""
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -86,10 +87,28 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert [left.name.startswith(".file.") for left in tmp_path.iterdir()] == [True]
     # That of a writer that is alive stays.
-    other = tmp_path / f".file.{os.getppid()}.tmp"
-    other.write_text("half")
-    atomic.write_text(path, "new")
-    assert sorted(tmp_path.iterdir()) == [other, path]
+    with atomic.writing(path) as temporary:
+        temporary.write_text("later")
+        atomic.write_text(path, "new")
+        assert sorted(tmp_path.iterdir()) == sorted([temporary, path])
+        assert path.read_text() == "new"
+    assert path.read_text() == "later"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_process_number_of_a_dead_writer_may_be_alive_again(tmp_path: Path) -> None:
+    # In another container, for example, or after a restart of the machine.
+    left = tmp_path / f".file.{os.getppid()}.tmp"
+    left.write_text("half")
+    atomic.write_text(tmp_path / "file", "new")
+    assert not left.exists()
+
+
+def test_an_error_of_another_file_is_not_blamed_on_the_one_written(tmp_path: Path) -> None:
+    other = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "videos" / "a.mp4"))
+    with pytest.raises(PermissionError, match=r"a\.mp4"), atomic.writing(tmp_path / "file"):
+        raise other
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:

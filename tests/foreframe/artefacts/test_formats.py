@@ -1,6 +1,7 @@
 """Every format reads back what was written, has stable bytes, and refuses what it is not."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_facts_refuse_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         facts.write(tmp_path / "f.json", "test", {"a": float("nan")})
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "g.json").write_text('{"schema": "foreframe/test", "version": 1, "a": NaN}')
+    (tmp_path / "g.json").write_text('{"schema": "foreframe/test", "version": 2, "a": NaN}')
     with pytest.raises(ArtefactError, match="NaN"):
         facts.read(tmp_path / "g.json", "test")
 
@@ -85,22 +86,51 @@ def test_facts_refuse_another_version(tmp_path: Path) -> None:
         facts.read(tmp_path / "f.json", "test")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"version"', '"Version"'), ("0.30000000000000004", "1e999"), ('"b"', '"\\ud800"')],
+)
+def test_facts_edited_by_hand_are_refused(old: str, new: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    write_facts(path)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ArtefactError, match=r"f\.json .*Delete it and run `dvc repro`"):
+        facts.read(path, "test")
+
+
+def test_facts_of_another_spelling_are_the_same_facts(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    write_facts(path)
+    content = facts.read(path, "test")
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8"))))
+    assert facts.read(path, "test") == content
+
+
 def test_tables_read_back_exactly(tmp_path: Path) -> None:
-    tables.write(tmp_path / "t.csv", TABLE)
+    checksum = tables.write(tmp_path / "t.csv", TABLE)
     pandas.testing.assert_frame_equal(
-        tables.read(tmp_path / "t.csv", ["loss"]), TABLE, check_exact=True
+        tables.read(tmp_path / "t.csv", ["loss"], checksum), TABLE, check_exact=True
     )
 
 
 def test_tables_refuse_missing_columns_and_files(tmp_path: Path) -> None:
-    tables.write(tmp_path / "t.csv", TABLE)
+    checksum = tables.write(tmp_path / "t.csv", TABLE)
     with pytest.raises(ArtefactError, match="perplexity"):
-        tables.read(tmp_path / "t.csv", ["perplexity"])
+        tables.read(tmp_path / "t.csv", ["perplexity"], checksum)
     (tmp_path / "e.csv").write_text("")
     with pytest.raises(ArtefactError, match="damaged"):
-        tables.read(tmp_path / "e.csv", [])
+        tables.read(tmp_path / "e.csv", [], checksum)
     with pytest.raises(ArtefactError, match="does not exist"):
-        tables.read(tmp_path / "n.csv", [])
+        tables.read(tmp_path / "n.csv", [], checksum)
+
+
+def test_a_table_of_another_run_is_refused(tmp_path: Path) -> None:
+    checksum = tables.write(tmp_path / "t.csv", TABLE)
+    tables.write(tmp_path / "t.csv", TABLE * 2)
+    with pytest.raises(ArtefactError, match="belongs to another run"):
+        tables.read(tmp_path / "t.csv", ["loss"], checksum)
 
 
 def test_arrays_read_back_with_checksums(tmp_path: Path) -> None:
@@ -110,6 +140,7 @@ def test_arrays_read_back_with_checksums(tmp_path: Path) -> None:
         assert file["empty"].shape == (0, 3)
         assert list(file["names"].asstr()[...]) == ["seed 1", "vidéo.mp4"]
         assert file.attrs["interval"] == 0.1
+        assert file.attrs["levels"] == "[]"
         assert all(file[name].fletcher32 for name in file)
 
 

@@ -35,8 +35,9 @@ def test_counts_tell_first_same_and_changed_apart() -> None:
     counts = CodeCounts(4)
     counts.update(torch.tensor([[0, 1], [0, 2], [3, 2]]).reshape(1, 3, 1, 2))
     assert counts.first_K.tolist() == [1, 1, 0, 0]
-    assert counts.same_K.tolist() == [1, 0, 1, 0]
-    assert counts.changed_K.tolist() == [0, 0, 1, 1]
+    assert counts.same().tolist() == [1, 0, 1, 0]
+    assert counts.changed().tolist() == [0, 0, 1, 1]
+    assert counts.after_KK.tolist() == [[1, 0, 0, 1], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
     assert counts.total().tolist() == [2, 1, 2, 1]
 
 

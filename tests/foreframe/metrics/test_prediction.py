@@ -1,48 +1,100 @@
-"""Scores of predicted frames: one row a frame, means over clips, whatever the batches."""
+"""Scores of predicted frames: one number for each clip and frame, whatever is measured at once."""
 
-import pandas
+import itertools
+from pathlib import Path
+
 import pytest
 import torch
 
-from foreframe.metrics.prediction import FrameScores
+from foreframe.config.protocols import ProtocolSettings
+from foreframe.errors import UserError
+from foreframe.evaluating import metrics
+from foreframe.metrics.prediction import Scores
+from tests.stages.evaluation_study import PROTOCOL
+
+CPU = torch.device("cpu")
 
 
-def futures(clips: int) -> torch.Tensor:
-    """Return random futures (clips, 3, 12, 12, 3), uint8."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (clips, 3, 12, 12, 3), dtype=torch.uint8, generator=generator)
+def protocol(**changes: object) -> ProtocolSettings:
+    return PROTOCOL.model_copy(update={"context": 2, "horizon": 3, **changes})
 
 
-def test_each_frame_has_its_own_row() -> None:
-    real = futures(2)
-    sample = real.clone()
-    sample[:, 2] = 255 - sample[:, 2]
-    scores = FrameScores()
-    scores.update("mirror", real, sample)
-    table = scores.table()
-    assert table["predictor"].tolist() == ["mirror"] * 3
-    assert table["frame"].tolist() == [1, 2, 3]
-    assert table["mse"].tolist()[:2] == [0, 0]
-    assert table["ssim"].tolist()[:2] == pytest.approx([1, 1])
-    assert table["psnr"].tolist()[2] < table["psnr"].tolist()[1] == 100
+def scores(settings: ProtocolSettings, size: int = 10) -> Scores:
+    return Scores(settings, metrics(settings, Path("nowhere"), CPU), size)
 
 
-def test_batches_do_not_matter() -> None:
-    real, sample = futures(5), futures(5).flip(0)
-    whole, streamed = FrameScores(), FrameScores()
-    whole.update("flip", real, sample)
-    for rows in (slice(0, 2), slice(2, 5)):
-        streamed.update("flip", real[rows], sample[rows])
-    pandas.testing.assert_frame_equal(streamed.table(), whole.table(), rtol=1e-12)
+def frames(*shape: int, side: int = 12) -> torch.Tensor:
+    """Return random frames, uint8 (*shape, side, side, 3)."""
+    numbers = torch.Generator().manual_seed(0)
+    return torch.randint(256, (*shape, side, side, 3), dtype=torch.uint8, generator=numbers)
 
 
-def test_the_mean_is_over_clips_of_each_clips_own_score() -> None:
-    real = futures(2)
-    sample = real.clone()
-    sample[1] = 255 - sample[1]
-    scores, second = FrameScores(), FrameScores()
-    scores.update("half", real, sample)
-    second.update("half", real[1:], sample[1:])
-    # One clip is perfect (100 dB), so the mean is half way to it.
-    expected = (100 + second.table()["psnr"]) / 2
-    assert scores.table()["psnr"].tolist() == pytest.approx(expected.tolist())
+def test_each_clip_and_frame_has_its_own_number() -> None:
+    real = frames(2, 5)
+    future = real[:, 2:].clone()
+    future[1, 2] = 255 - future[1, 2]
+    found = scores(protocol())
+    found.update(real, {"mirror": future[:, None]})
+    assert found.predictors == ["mirror"]
+    assert found.values("mirror", "mse").shape == (2, 3)
+    assert (found.values("mirror", "mse") > 0).nonzero().tolist() == [[1, 2]]
+    assert found.values("mirror", "psnr")[0].tolist() == pytest.approx([100, 100, 100])
+
+
+def test_batches_and_how_many_are_measured_at_once_do_not_matter() -> None:
+    settings = protocol(best="sequence")
+    real, futures = frames(5, 5), frames(5, 4, 3)
+    whole = scores(settings, 100)
+    whole.update(real, {"noise": futures})
+    for size, cut in itertools.product((1, 3), (1, 2)):
+        streamed = scores(settings, size)
+        for rows in (slice(0, cut), slice(cut, 5)):
+            streamed.update(real[rows], {"noise": futures[rows]})
+        for name in settings.metrics:
+            assert torch.equal(streamed.values("noise", name), whole.values("noise", name))
+
+
+def test_several_futures_count_as_the_protocol_says() -> None:
+    real = frames(1, 5)
+    good, bad = real[:, 2:], 255 - real[:, 2:]
+    mixed = torch.stack([torch.cat([good[:, :2], bad[:, 2:]], dim=1), bad], dim=1)
+    errors = {}
+    for best in ("none", "sequence", "frame"):
+        found = scores(protocol(best=best, metrics=("mse",)))
+        found.update(real, {"mixed": mixed})
+        errors[best] = found.values("mixed", "mse")[0].tolist()
+    whole = errors["sequence"][2]
+    assert errors["sequence"][:2] == errors["frame"][:2] == [0, 0]
+    assert errors["frame"][2] == whole
+    assert errors["none"][0] > 0 and errors["none"][2] == pytest.approx(whole)
+
+
+@pytest.mark.parametrize(("see", "least"), [("clip", 9), ("future", 7)])
+def test_sets_see_the_future_alone_or_the_clip(see: str, least: int) -> None:
+    """The same futures are at another distance if true frames stand before them."""
+    settings = protocol(horizon=least - 2, sets_see=see, metrics=("random_video_distance",))
+    if see == "future":
+        settings = protocol(horizon=least, sets_see=see, metrics=("random_video_distance",))
+    found = scores(settings)
+    real = frames(66, settings.frames, side=20)
+    found.update(real, {"true": real[:, None, 2:], "noise": real[:, None, 2:].flip(0)})
+    assert found.of_set("true", "random_video_distance").value == pytest.approx(0, abs=1e-6)
+    value = found.of_set("noise", "random_video_distance").value
+    assert value is not None and (value > 1e-3) == (see == "clip")
+
+
+def test_too_few_clips_and_missing_weights_give_a_reason_and_no_value() -> None:
+    found = scores(protocol(horizon=7, metrics=("random_video_distance", "fvd", "lpips_alex")))
+    real = frames(2, 9, side=20)
+    found.update(real, {"true": real[:, None, 2:]})
+    few = found.of_set("true", "random_video_distance")
+    assert few.value is None and "needs 65" in str(few.missing)
+    for name in ("fvd", "lpips_alex"):
+        absent = found.of_set("true", name)
+        assert absent.value is None and "foreframe weights fetch" in str(absent.missing)
+
+
+def test_frames_too_small_for_a_metric_are_refused() -> None:
+    found = scores(protocol(metrics=("ms_ssim",)))
+    with pytest.raises(UserError, match="five scales needs"):
+        found.update(frames(1, 5), {"noise": frames(1, 1, 3)})

@@ -25,7 +25,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> LatentPredictor:
     tiny.make_models(study)
     return latent_predictor.load(
         study.path("autoencoder"),
-        [study.path("top"), study.path("bottom")],
+        {level: study.path(level) for level in ("top", "bottom")},
         study.path("normalization"),
         torch.device("cpu"),
     )
@@ -103,7 +103,24 @@ def test_contexts_that_do_not_fit_are_refused(
 def test_a_missing_prior_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.safetensors does not exist"):
         latent_predictor.load(
-            tmp_path / "a", [tmp_path / "absent.safetensors"], tmp_path / "n", torch.device("cpu")
+            tmp_path / "a",
+            {"top": tmp_path / "absent.safetensors"},
+            tmp_path / "n",
+            torch.device("cpu"),
+        )
+
+
+def test_a_prior_of_another_level_is_named(tmp_path: Path) -> None:
+    study = tiny.Study(tmp_path)
+    tiny.make_data(study)
+    tiny.make_models(study)
+    study.path("top").write_bytes(study.path("bottom").read_bytes())
+    with pytest.raises(UserError, match=r"level bottom, not top.*dvc repro"):
+        latent_predictor.load(
+            study.path("autoencoder"),
+            {level: study.path(level) for level in ("top", "bottom")},
+            study.path("normalization"),
+            torch.device("cpu"),
         )
 
 

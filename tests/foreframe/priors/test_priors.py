@@ -281,7 +281,7 @@ def test_the_attention_scale_can_be_that_of_its_input() -> None:
 def test_a_prior_read_back_is_the_one_written(prior: Prior, tmp_path: Path) -> None:
     path = tmp_path / "prior.safetensors"
     priors.save(path, prior)
-    again = priors.load(path)
+    again = priors.load(path, prior.settings.level)
     assert again.settings == prior.settings and not again.training
     assert (again.codes, again.conditions) == (prior.codes, prior.conditions)
     codes, condition = tiny.codes(prior, 1), tiny.condition(prior, 1)
@@ -297,4 +297,4 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
     header = {name: header[name] for name in ("kind", "settings", "grid", "condition")}
     tensors.write(path, weights, priors.SCHEMA, {**header, "codebook_size": 9})
     with pytest.raises(ArtefactError, match="other weights"):
-        priors.load(path)
+        priors.load(path, "top")

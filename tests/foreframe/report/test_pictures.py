@@ -86,7 +86,7 @@ def test_a_clip_plays_every_frame_without_loss(tmp_path: Path) -> None:
 
 def test_the_error_map_of_a_perfect_future_is_black() -> None:
     real = frames(8)[None]
-    rollouts = Rollouts(context=4, real=real, futures={"perfect": real[:, 4:]})
+    rollouts = Rollouts(context=4, real=real, futures={"perfect": real[:, 4:]}, operations={})
     pixels = numpy.asarray(pictures.errors(rollouts))
     factor = strips.factor_for(4, strips.CELL)
     corner = pixels[2 * strips.TEXT :, strips.LABELS :][: 3 * factor, : 4 * factor]

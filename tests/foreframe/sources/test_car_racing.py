@@ -37,15 +37,18 @@ def drive(chosen: car_racing.Settings, seed: int = 0, workers: int = 1) -> list[
     for episode in car_racing.episodes(chosen, seed, Path("unused"), workers):
         blocks = list(episode.blocks)
         assert all(len(block.frames) <= BLOCK for block in blocks)
-        frames = numpy.concatenate([block.frames for block in blocks])
-        result.append(Block(frames, numpy.concatenate([block.actions for block in blocks])))
+        columns = zip(
+            *((block.frames, block.actions, block.states) for block in blocks), strict=True
+        )
+        result.append(Block(*map(numpy.concatenate, columns)))
     return result
 
 
 def same(one: list[Block], two: list[Block]) -> bool:
     return len(one) == len(two) and all(
-        numpy.array_equal(a.frames, b.frames) and numpy.array_equal(a.actions, b.actions)
+        numpy.array_equal(getattr(a, name), getattr(b, name))
         for a, b in zip(one, two, strict=True)
+        for name in ("frames", "actions", "states")
     )
 
 

@@ -14,7 +14,8 @@ SIZE = 1000
 
 
 def block(value: int) -> Block:
-    return Block(numpy.full((1, 2, 2, 3), value, numpy.uint8), numpy.zeros((1, 0), numpy.float32))
+    nothing = numpy.zeros((1, 0), numpy.float32)
+    return Block(numpy.full((1, 2, 2, 3), value, numpy.uint8), nothing, nothing)
 
 
 def count_up(job: int) -> Iterator[Block]:

@@ -1,6 +1,7 @@
 """A run that is killed goes on to the same bytes; damaged and foreign checkpoints do no harm."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from foreframe.artefacts import atomic
 from foreframe.training import checkpoints as module
 from foreframe.training.checkpoints import Checkpoints, Snapshot, checkpoints
 from foreframe.training.loop import Loss
@@ -174,3 +176,64 @@ def test_name_changes_with_inputs_settings_and_code(tmp_path: Path) -> None:
     assert len(named) == 4
     assert {folder.parent for folder in named} == {module.FOLDER}
     assert checkpoints("name", [one], {"seed": 0}, code).folder in named
+
+
+def test_the_dearer_a_checkpoint_the_rarer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    kept = Checkpoints(tmp_path, seconds=1.0)
+    write = atomic.write_bytes
+
+    def slowly(path: Path, content: bytes) -> None:
+        clock[0] += 3.0
+        write(path, content)
+
+    monkeypatch.setattr(atomic, "write_bytes", slowly)
+    clock[0] = 1.0
+    assert kept.due(1)
+    kept.save(Snapshot(1, {"x": torch.zeros(1)}, {}))
+    clock[0] += 3.0 / module.SHARE - 1
+    assert not kept.due(2)
+    clock[0] += 1
+    assert kept.due(2)
+
+
+def test_another_process_of_the_same_run_may_succeed_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kept"
+    kept = Checkpoints(folder)
+    kept.save(Snapshot(1, {"x": torch.zeros(1)}, {}))
+    replace = os.replace
+
+    def after_success(*paths: str) -> None:
+        shutil.rmtree(folder)
+        replace(*paths)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", after_success)
+        kept.save(Snapshot(2, {"x": torch.zeros(1)}, {}))
+    assert kept.load() is None
+    kept.save(Snapshot(3, {"x": torch.zeros(1)}, {}))
+    found = Checkpoints(folder).load()
+    assert found is not None
+    assert found.step == 3
+
+
+def test_two_runs_that_share_their_checkpoints(
+    tmp_path: Path, straight: Mapping[str, bytes]
+) -> None:
+    """One begins and succeeds within a step of the other; both come to the same end."""
+    shared = tmp_path / "shared"
+    outer, inner = runs.Network(), runs.Network()
+
+    def run_the_other() -> None:
+        with Checkpoints(shared, steps=1) as kept:
+            runs.write(tmp_path / "inner", inner, runs.run(inner, kept))
+
+    with Checkpoints(shared, steps=1) as kept:
+        result = runs.run(outer, kept, loss=_at_call(outer, 9, run_the_other))
+        runs.write(tmp_path / "outer", outer, result)
+    assert runs.contents(tmp_path / "inner") == straight
+    assert runs.contents(tmp_path / "outer") == straight
+    assert not shared.exists()

@@ -1,0 +1,74 @@
+"""The probe's stage: fitted on training frames alone, measured on every set."""
+
+from pathlib import Path
+
+import pytest
+
+from foreframe import recording
+from foreframe.artefacts import facts
+from foreframe.config.compute import Compute
+from foreframe.config.split import Clip, Split
+from foreframe.metrics.state_probe import StateProbe
+from foreframe.sources import car_racing, video_folder
+from stages import collect, split, train_probe
+from tests.foreframe.sources import making
+
+COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+CLIP = Clip(frames=8)
+
+
+def divide(folder: Path) -> None:
+    chosen = Split(
+        by="time", train=0.6, validation=0.2, test=0.2, train_stride=1, evaluation_stride=4
+    )
+    split.main(frames=folder / "frames.h5", split=chosen, clip=CLIP, out=folder / "split.json")
+
+
+def run(folder: Path) -> dict[str, object]:
+    train_probe.main(
+        frames=folder / "frames.h5",
+        split=folder / "split.json",
+        compute=COMPUTE,
+        model=folder / "probe.safetensors",
+        facts=folder / "probe.json",
+    )
+    return facts.read(folder / "probe.json", "probe")
+
+
+def test_the_road_is_read_off_simulated_frames(tmp_path: Path) -> None:
+    source = car_racing.Settings(
+        kind="car_racing", height=32, width=32, frame_interval=0.1, episodes=6,
+        frames_per_episode=100, speed_low=20.0, speed_high=45.0,
+    )  # fmt: skip
+    with recording.creating(tmp_path / "frames.h5", recording.Layout(
+        32, 32, 0.1, "car_racing", car_racing.ACTIONS, car_racing.STATES, 8
+    )) as writer:  # fmt: skip
+        collect.write(writer, car_racing.episodes(source, 0, tmp_path, 1))
+    divide(tmp_path)
+    found = run(tmp_path)
+    assert found["states"] == ["speed", "offset", "heading", "curvature"]
+    scores = found["scores"]
+    assert isinstance(scores, dict)
+    test = scores["test"]
+    # Few frames, and small ones: where the road lies is seen at once, its curve mostly.
+    assert test["offset"]["r2"] > 0.8
+    assert test["curvature"]["r2"] > 0.5
+    for name, values in test.items():
+        assert values["r2"] == pytest.approx(1 - (values["rmse"] / values["spread"]) ** 2), name
+
+
+def test_a_source_that_knows_nothing_gives_an_empty_probe(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    making.write(tmp_path / "videos" / "a.mkv", making.moving(60, 16, 24))
+    collect.main(
+        videos=tmp_path / "videos",
+        source=video_folder.Settings(kind="video_folder", height=16, width=24, frame_interval=0.1),
+        clip=CLIP,
+        seed=0,
+        workers=1,
+        out=tmp_path / "frames.h5",
+    )
+    divide(tmp_path)
+    found = run(tmp_path)
+    assert (found["states"], found["scores"]) == ([], {})
+    assert StateProbe.load(tmp_path / "probe.safetensors").names == ()

@@ -1,0 +1,224 @@
+"""Kill a stage anywhere and call it again: the same bytes as of a run that nothing disturbed."""
+
+import contextlib
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from ruamel.yaml import YAML
+
+from tests import killing, smoke
+from tests.killing import Running
+from workflow import dag
+
+# A shell that stays, as the parent: the stage is its child and may outlive it.
+PARENT = 'sh -c "$0"; exit $?'
+# Of whom a kill -9 takes: all; the parent alone; the stage's first process, but not its workers.
+WAYS = ("group", "parent", "process")
+# Where the parameters of a training are, and for how many epochs it goes on here.
+LONGER = {"train_autoencoder": ("autoencoder", 8), "train_prior@top": ("priors.top", 16)}
+LONG = ("collect", "train_autoencoder", "train_prior@top", "sample")
+
+
+@dataclass
+class Stage:
+    """One stage of a study's copy, called as DVC would, and the bytes it has to make."""
+
+    clone: smoke.Clone
+    command: str
+    expected: dict[Path, bytes]
+    found: dict[str, int] = field(default_factory=lambda: {"kills": 0, "ends": 0, "resumed": 0})
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[Running]:
+        """Start it as a child of a shell, its outputs removed as an engine removes them."""
+        for path in self.expected:
+            path.unlink(missing_ok=True)
+        with self.called() as running:
+            yield running
+            self.found["resumed"] += "goes on after step" in running.text
+
+    def called(self) -> contextlib.AbstractContextManager[Running]:
+        command = ["bash", "-c", PARENT, self.command]
+        return killing.started(command, self.clone.folder, {"DVC_STAGE": "stage"})
+
+    def check(self) -> None:
+        """Every output is the right one, and nothing else was left behind."""
+        for path, content in self.expected.items():
+            assert path.read_bytes() == content, path
+            assert list(path.parent.glob(".*.tmp")) == []
+        assert list(self.clone.folder.glob(".checkpoints/*")) == []
+
+    def check_whole(self) -> None:
+        """What a reader may meet after a kill: every output is the right one or missing."""
+        for path, content in self.expected.items():
+            assert not path.exists() or path.read_bytes() == content, path
+
+    def run(self) -> float:
+        """Run it to its end, undisturbed by us, and return the seconds that took."""
+        start = time.monotonic()
+        with self.started() as running:
+            assert running.wait() == 0, running.text
+        self.found["ends"] += 1
+        return time.monotonic() - start
+
+
+def stage(clone: smoke.Clone, name: str) -> Stage:
+    found = next(stage for stage in dag.read(clone.folder) if stage.name == name)
+    expected = {clone.folder / out: (clone.folder / out).read_bytes() for out in found.outs}
+    return Stage(clone, found.command, expected)
+
+
+def longer(clone: smoke.Clone, section: str, epochs: int) -> None:
+    """Let a training of the copy take more epochs than the smoke preset's, which are soon over."""
+    path = clone.folder / "params.yaml"
+    yaml = YAML()
+    content: Any = yaml.load(path.read_text())
+    part = content
+    for key in section.split("."):
+        part = part[key]
+    part["training"]["epochs"] = epochs
+    with path.open("w") as file:
+        yaml.dump(content, file)
+
+
+def prepare(name: str, by_dvc: smoke.Clone, folder: Path) -> tuple[Stage, float]:
+    """Return a stage in a copy of the finished study, and how long it takes undisturbed."""
+    clone = smoke.copy(by_dvc, folder)
+    if name in LONGER:
+        longer(clone, *LONGER[name])
+        stage(clone, name).run()
+    made = stage(clone, name)
+    seconds = made.run()
+    made.check()
+    return made, seconds
+
+
+def program(running: Running) -> psutil.Process | None:
+    """Return the stage's first process, below the shells; None where there is none yet."""
+    for child in running.note_family():
+        with contextlib.suppress(*killing.GONE):
+            if child.cmdline()[1:2] == ["-m"]:
+                return child
+    return None
+
+
+def kill(running: Running, way: str) -> None:
+    child = program(running)
+    if way == "process" and child is not None:
+        with contextlib.suppress(*killing.GONE):
+            child.kill()
+        running.wait()
+    else:
+        running.kill(whole=way != "parent")
+
+
+def torment(made: Stage, seconds: float, kills: int, seed: int) -> None:
+    """Kill a stage at random moments, calling it again each time, then let it come to its end.
+
+    An orphan works on beside the next call, which has to cope with it.
+    """
+    moments = random.Random(seed)
+    with contextlib.ExitStack() as last:
+        while made.found["kills"] < kills:
+            with contextlib.ExitStack() as stack:
+                running = stack.enter_context(made.started())
+                if running.ended_within(moments.uniform(0, seconds)):
+                    assert running.process.returncode == 0, running.text
+                    made.found["ends"] += 1
+                    made.check_whole()
+                    continue
+                kill(running, WAYS[made.found["kills"] % len(WAYS)])
+                made.found["kills"] += 1
+                made.check_whole()
+                # Orphans of the call before have come to their end; those of this one go on.
+                last.close()
+                last.callback(_end, running, stack.pop_all())
+        made.run()
+    made.check()
+
+
+def _end(running: Running, stack: contextlib.ExitStack) -> None:
+    with stack:
+        running.await_orphans()
+
+
+# Thirty kills of each of the long stages, in three parts that can be run at once.
+PARTS = [
+    *((name, 10, part) for name in LONG for part in (1, 2, 3)),
+    ("evaluate", 6, 1),
+    ("report", 6, 1),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "kills", "part"), PARTS)
+def test_killed_at_random_moments(
+    name: str, kills: int, part: int, by_dvc: smoke.Clone, tmp_path: Path
+) -> None:
+    made, seconds = prepare(name, by_dvc, tmp_path / "study")
+    torment(made, seconds, kills, seed=part)
+    sys.stdout.write(f"{name}, {seconds:.1f} s undisturbed: {made.found}\n")
+    if name.startswith("train"):
+        assert made.found["resumed"] > 0
+
+
+def test_a_training_that_is_killed_twice(by_dvc: smoke.Clone, tmp_path: Path) -> None:
+    made = stage(smoke.copy(by_dvc, tmp_path / "study"), "train_autoencoder")
+    for way in ("group", "parent"):
+        with made.started() as running:
+            await_checkpoint_after(made, steps(made))
+            kill(running, way)
+            running.await_orphans()
+            made.check_whole()
+    made.run()
+    made.check()
+    # The orphan of the second may have come to its end before it saw that it was one.
+    assert made.found["resumed"] >= 1
+
+
+def await_checkpoint_after(made: Stage, known: int) -> None:
+    killing.await_true(lambda: steps(made) > known, f"a checkpoint after step {known}")
+
+
+def steps(made: Stage) -> int:
+    """Return the step of the newest checkpoint, or 0."""
+    names = [path.stem for path in made.clone.folder.glob(".checkpoints/*/step-*")]
+    return max((int(name.removeprefix("step-")) for name in names), default=0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_training_which_then_goes_on(
+    number: int, code: int, by_dvc: smoke.Clone, tmp_path: Path
+) -> None:
+    made = stage(smoke.copy(by_dvc, tmp_path / "study"), "train_autoencoder")
+    with made.started() as running:
+        await_checkpoint_after(made, 0)
+        child = program(running)
+        assert child is not None
+        child.send_signal(number)
+        assert running.wait(20) == code
+        made.check_whole()
+    kept = steps(made)
+    with made.started() as running:
+        assert running.wait() == 0, running.text
+        assert f"goes on after step {kept}." in running.text
+    made.check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train_autoencoder", "sample"])
+def test_two_processes_that_write_the_same_outputs(
+    name: str, by_dvc: smoke.Clone, tmp_path: Path
+) -> None:
+    made = stage(smoke.copy(by_dvc, tmp_path / "study"), name)
+    with made.started() as first, made.called() as second:
+        assert [first.wait(), second.wait()] == [0, 0], second.text
+    made.check()

@@ -1,0 +1,116 @@
+"""Ready-made protocols are valid, and one that is added is run by both engines' one DAG."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from foreframe.config import params
+from foreframe.errors import UserError
+from tests import smoke
+from workflow import dag, preset, protocols
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the parameters and the DAG of the study."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(smoke.ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def add(project: Path, name: str) -> None:
+    protocols.add(name, project / "params.yaml", project / "dvc.yaml")
+
+
+@pytest.mark.parametrize("name", protocols.ready_made())
+def test_every_ready_made_protocol_can_be_added(name: str, project: Path) -> None:
+    before = (project / "params.yaml").read_text()
+    add(project, name)
+    found = params.load(project / "params.yaml").protocols
+    assert found == {
+        **params.load(smoke.ROOT / "params.yaml").protocols,
+        name: protocols.ready_made()[name],
+    }
+    assert protocols.fanned(project / "dvc.yaml") == ["driving", name]
+    protocols.check(project / "params.yaml", project / "dvc.yaml")
+    # Every line that was there still is, comments and all.
+    after = (project / "params.yaml").read_text()
+    assert [line for line in before.splitlines() if line not in after.splitlines()] == []
+
+
+def test_an_added_protocol_has_its_stages(tmp_path: Path) -> None:
+    clone = smoke.clone(tmp_path / "clone")
+    clone.run("python", "-m", "workflow.cli", "protocols", "add", "bair_fvd")
+    names = {stage.name for stage in dag.read(clone.folder)}
+    assert {"sample@bair_fvd", "evaluate@bair_fvd", "sample@driving"} <= names
+
+
+def test_protocols_of_the_literature_are_what_the_papers_say() -> None:
+    found = {
+        name: (settings.context, settings.frames, settings.samples, settings.best)
+        for name, settings in protocols.ready_made().items()
+    }
+    assert found == {
+        "svg_moving_mnist": (5, 25, 100, "sequence"),
+        "svg_kth": (10, 40, 100, "sequence"),
+        "svg_bair": (2, 30, 100, "sequence"),
+        "bair_fvd": (1, 16, 1, "none"),
+        "cityscapes": (2, 30, 100, "sequence"),
+        "driving_8_to_16": (8, 16, 1, "none"),
+    }
+
+
+def test_a_protocol_of_ones_own_stays_when_the_scale_changes(project: Path) -> None:
+    add(project, "svg_kth")
+    preset.write("smoke", project / "params.yaml")
+    assert set(params.load(project / "params.yaml").protocols) == {"driving", "svg_kth"}
+
+
+def test_a_protocol_of_ones_own_gets_its_stages_by_name(project: Path) -> None:
+    path = project / "params.yaml"
+    text = path.read_text()
+    start, end = text.index("  driving:"), text.index("evaluation:")
+    own = text[start:end].replace("driving:", "mine:")
+    path.write_text(text[:end].rstrip() + "\n" + own + text[end:])
+    with pytest.raises(UserError, match="does not run the protocol mine"):
+        protocols.check(path, project / "dvc.yaml")
+    add(project, "mine")
+    protocols.check(path, project / "dvc.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("driving", "have the protocol driving already"), ("best", "no ready-made protocol best")],
+)
+def test_a_name_that_cannot_be_added_changes_nothing(
+    name: str, message: str, project: Path
+) -> None:
+    before = {path: path.read_bytes() for path in project.iterdir()}
+    with pytest.raises(UserError, match=message):
+        add(project, name)
+    assert {path: path.read_bytes() for path in project.iterdir()} == before
+
+
+def test_a_protocol_that_does_not_fit_the_study_changes_nothing(project: Path) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("frames: 16 ", "frames: 8 "))
+    path.write_text(path.read_text().replace("context: 8 ", "context: 4 "))
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"protocols\.svg_kth\.context is 10; .* at most 4"):
+        add(project, "svg_kth")
+    assert path.read_bytes() == before
+    assert protocols.fanned(project / "dvc.yaml") == ["driving"]
+
+
+def test_a_fan_out_without_parameters_is_named(project: Path) -> None:
+    path = project / "dvc.yaml"
+    path.write_text(path.read_text().replace("foreach: [driving]", "foreach: [driving, gone]"))
+    with pytest.raises(UserError, match="runs the protocol gone, which"):
+        protocols.check(project / "params.yaml", path)
+
+
+def test_the_list_has_every_protocol(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    protocols.show(project / "params.yaml")
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("driving", *protocols.ready_made()))

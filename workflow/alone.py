@@ -1,0 +1,172 @@
+"""One run of the DAG at a time, and nothing in its way that a killed one left behind.
+
+    python -m workflow.alone dvc repro
+
+`make report` and every `snakemake` go through here: the second waits for the first. By themselves
+DVC refuses a path that another run uses, and Snakemake removes it. DVC also writes two files in
+place, dvc.lock and its list of used paths. A kill in that moment tears them, and the number of a
+killed process can live on, as a zombie or as another process; DVC would refuse to work until
+somebody steps in. Here both are put right first.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from foreframe.artefacts import atomic
+
+FOLDER = Path(".dvc", "tmp")
+# What dvc.lock notes of every path in a stage's entry.
+NOTED = {"path", "hash", "md5", "size"}
+PAUSE = 0.2  # seconds between two looks at what is waited for
+
+Use = dict[str, Any]  # of a path by a `dvc`: pid, cmd
+
+
+def hold(root: Path) -> int:
+    """Wait until no other run is at work in the project `root`, and mend what a killed one tore.
+
+    Returns an open file descriptor: the run lasts until it is closed or the process ends.
+    """
+    (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(root / FOLDER / "run.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    _lock(descriptor, "another run is at work here; waiting for it")
+    _await_survivors(root)
+    with steady(root):
+        return descriptor
+
+
+@contextlib.contextmanager
+def steady(root: Path) -> Iterator[None]:
+    """For as long as the block takes, dvc.lock is whole and nobody writes to it."""
+    with _guarded(root / FOLDER / "lock"):
+        _mend_lock(root)
+        yield
+
+
+def _lock(descriptor: int, words: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _say(words)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        # Some network file systems have no locks.
+        _say(f"files cannot be locked here ({error.strerror}): do not start two runs at once")
+
+
+@contextlib.contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Hold one of DVC's own lock files, so that no file is judged while it is written.
+
+    It is not made where there is none: under core.hardlink_lock, to be there is to be held.
+    """
+    if not path.exists():
+        yield
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        _lock(descriptor, "dvc is at work here; waiting for it")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _await_survivors(root: Path) -> None:
+    """Wait for each `dvc` that works on a stage: one by hand, or one that outlived its engine."""
+    said = False
+    while users := _mend_uses(root):
+        if not said:
+            _say(f"process {users[0]['pid']} ({users[0]['cmd']}) is at work here; waiting for it")
+            said = True
+        time.sleep(PAUSE)
+
+
+def _mend_uses(root: Path) -> list[Use]:
+    """Drop from DVC's list of used paths the processes that run no more; return the others."""
+    path = root / FOLDER / "rwlock"
+    with _guarded(root / FOLDER / "rwlock.lock"):
+        if not path.exists():
+            return []
+        text = path.read_text(encoding="utf-8")
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = {}
+        readers = {
+            name: [use for use in uses if _runs(use)]
+            for name, uses in content.get("read", {}).items()
+        }
+        writers = {name: use for name, use in content.get("write", {}).items() if _runs(use)}
+        kept = {"read": {name: uses for name, uses in readers.items() if uses}, "write": writers}
+        if json.dumps(kept) != text:
+            atomic.write_text(path, json.dumps(kept))
+        return [*(use for uses in readers.values() for use in uses), *writers.values()]
+
+
+def _runs(use: Use) -> bool:
+    """Tell whether a process is the `dvc` it was noted as; numbers are given out again."""
+    arguments = use["cmd"].partition(" ")[2]
+    try:
+        line = " ".join(psutil.Process(use["pid"]).cmdline())
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+    return "dvc" in line and line.endswith(arguments)
+
+
+def _mend_lock(root: Path) -> None:
+    """Put the committed dvc.lock in the place of a torn one; the run cache knows what is newer."""
+    path = root / "dvc.lock"
+    if not path.exists() or _whole(path.read_bytes()):
+        return
+    path.rename(root / FOLDER / "dvc.lock.torn")
+    committed = subprocess.run(
+        ["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, check=False
+    )
+    found = committed.returncode == 0 and _whole(committed.stdout)
+    if found:
+        atomic.write_bytes(path, committed.stdout)
+    instead = "the committed one stands in" if found else "it is made again"
+    _say(f"a killed run left dvc.lock torn: it is in {FOLDER / 'dvc.lock.torn'}, and {instead}")
+
+
+def _whole(content: bytes) -> bool:
+    """Tell whether a dvc.lock is whole: it ends with a line, and nothing in its entries is cut."""
+    try:
+        stages = YAML(typ="safe", pure=True).load(content)["stages"].values()
+        paths = [
+            path for stage in stages for kind in ("deps", "outs") for path in stage.get(kind, [])
+        ]
+        return content.endswith(b"\n") and all(set(path) >= NOTED for path in paths)
+    except (YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+        return False
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}.\n")
+
+
+def main(command: list[str]) -> None:
+    """Run a command alone; it takes this process's place, and so its signals and exit code."""
+    if not command:
+        sys.exit("usage: python -m workflow.alone COMMAND...")
+    survives = True  # the change of programs
+    os.set_inheritable(hold(Path.cwd()), survives)
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

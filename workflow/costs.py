@@ -1,0 +1,194 @@
+"""`foreframe costs`: what each stage holds and took: parameters, operations, memory, time, bytes.
+
+Parameters and operations come from the tracked facts and are exact. Memory and time come from the
+log that every stage appends to (`foreframe.spending`), so they tell of this folder's own runs only.
+"""
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from foreframe import spending
+from foreframe.artefacts import facts, hdf5, log
+from foreframe.errors import UserError
+from workflow import dag
+
+# A training step is one pass forward and one backward, which takes twice the operations.
+PASSES = 3
+SCHEMA = "costs"
+# A group of a file of samples for which nothing is sampled.
+DECODED = "reconstruction"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A stage's row; None where a number does not apply or is not known.
+
+    Attributes:
+        stage: its name in dvc.yaml.
+        parameters: numbers trained by gradient.
+        operations: floating-point operations, a multiply-add counted as two: of all training clips,
+            or of the codes that are sampled (of each future's first window).
+        memory: most bytes that one process of the stage occupied, in its last finished run.
+        gpu_memory: most bytes of tensors on a GPU in that run.
+        seconds: its time, and that of the interrupted runs that it went on from.
+        written: bytes of its outputs.
+    """
+
+    stage: str
+    parameters: int | None
+    operations: int | None
+    memory: int | None
+    gpu_memory: int | None
+    seconds: float | None
+    written: int | None
+
+
+def run(root: Path, *, as_json: bool) -> int:
+    """Print a table, or JSON, of every stage that dvc.yaml has.
+
+    Raises:
+        UserError: there is no dvc.yaml in `root`.
+    """
+    if not (root / "dvc.yaml").exists():
+        raise UserError(f"{root / 'dvc.yaml'} does not exist. Go to the folder of a study.")
+    costs = list(table(root))
+    if as_json:
+        rows = [asdict(cost) for cost in costs]
+        print(json.dumps({"schema": f"foreframe/{SCHEMA}", "stages": rows}, indent=2))
+        return 0
+    for line in lines(costs):
+        print(line)
+    return 0
+
+
+def table(root: Path) -> Iterator[Cost]:
+    """Yield the cost of each stage, those that others wait for first."""
+    events = log.read(root / spending.LOG)
+    for stage in ordered(dag.read(root)):
+        outs = [root / path for path in stage.outs]
+        done = all(path.exists() for path in outs)
+        known = _facts(outs)
+        last, seconds = spent(events, stage.command)
+        yield Cost(
+            stage=stage.name,
+            parameters=known.get("parameters"),
+            operations=_trained(known) or _sampled(outs),
+            memory=last.get("memory"),
+            gpu_memory=last.get("gpu_memory"),
+            seconds=seconds,
+            written=sum(path.stat().st_size for path in outs) if done else None,
+        )
+
+
+def ordered(stages: Sequence[dag.Stage]) -> list[dag.Stage]:
+    """Return stages so that each comes after those whose outputs it reads, else by name."""
+    makers = {path: stage.name for stage in stages for path in stage.outs}
+    waiting = {
+        stage.name: {makers[path] for path in (*stage.deps, *stage.after) if path in makers}
+        for stage in stages
+    }
+    result: list[dag.Stage] = []
+    while waiting:
+        ready = min(name for name, before in waiting.items() if not before & waiting.keys())
+        del waiting[ready]
+        result += [stage for stage in stages if stage.name == ready]
+    return result
+
+
+def spent(
+    events: Sequence[Mapping[str, Any]], command: str
+) -> tuple[Mapping[str, Any], float | None]:
+    """Return the last finished run of a command, and its seconds with those of what led to it."""
+    words = shlex.split(command)[1:]
+    runs = [event for event in events if event.get("command") == words]
+    last = max((place for place, event in enumerate(runs) if event["finished"]), default=None)
+    if last is None:
+        return {}, None
+    seconds = 0.0
+    for event in reversed(runs[: last + 1]):
+        if event["finished"] and event is not runs[last]:
+            break
+        seconds += event["seconds"]
+    return runs[last], seconds
+
+
+def _facts(outs: Sequence[Path]) -> dict[str, Any]:
+    """Return the facts of a training among a stage's outputs, or nothing."""
+    for path in outs:
+        if path.suffix == ".json" and path.exists():
+            content = facts.parse(path)
+            if content.get("schema") == "foreframe/training":
+                return content
+    return {}
+
+
+def _trained(known: Mapping[str, Any]) -> int | None:
+    if not known:
+        return None
+    return int(PASSES * known["flops_per_clip"] * known["samples"])
+
+
+def _sampled(outs: Sequence[Path]) -> int | None:
+    """Return what sampling the codes of a file of samples took, or None where there is none."""
+    for path in outs:
+        if path.parent.name != "samples" or not path.exists():
+            continue
+        with hdf5.opening(path, "samples") as file:
+            levels = json.loads(file.attrs["operations"]).values()
+            names = json.loads(file.attrs["settings"]).keys() - {DECODED}
+            futures = sum(math.prod(file[f"{name}/frames"].shape[:2]) for name in names)
+        return int(futures * sum(level["codes"] * level["per_code"] for level in levels))
+    return None
+
+
+def lines(costs: Sequence[Cost]) -> Iterator[str]:
+    """Yield the lines of a table for people, with a sum below it."""
+    width = max(len(cost.stage) for cost in costs)
+    yield (
+        f"{'stage':{width}}{'parameters':>13}{'operations':>13}{'memory':>10}{'GPU memory':>12}"
+        f"{'time':>10}{'written':>10}"
+    )
+    for cost in costs:
+        yield (
+            f"{cost.stage:{width}}{_number(cost.parameters):>13}{_scaled(cost.operations):>13}"
+            f"{_size(cost.memory):>10}{_size(cost.gpu_memory):>12}{_time(cost.seconds):>10}"
+            f"{_size(cost.written):>10}"
+        )
+    total = sum(cost.seconds or 0.0 for cost in costs)
+    written = sum(cost.written or 0 for cost in costs)
+    yield f"{'all':{width}}{'':>48}{_time(total):>10}{_size(written):>10}"
+    if any(cost.seconds is None for cost in costs):
+        yield "A dash for time: made elsewhere, taken from the cache, or not run yet."
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _scaled(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "-"
+    for prefix in ("", "k", "M", "G", "T", "P"):
+        if abs(value) < 1000:
+            return f"{value:.3g} {prefix}{unit}"
+        value /= 1000
+    return f"{value:.3g} E{unit}"
+
+
+def _size(value: int | None) -> str:
+    return _scaled(value, "B")
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

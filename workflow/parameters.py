@@ -1,0 +1,78 @@
+"""Parameters as DVC sees them, each file parsed once; DVC would parse it anew for every stage."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import dpath
+from dvc.dependency.param import ParamsDependency
+from dvc.fs import LocalFileSystem
+from dvc.utils.serialize import load_path
+
+from foreframe.errors import UserError
+
+# For a path that a stage writes: what tells its content before it is written, if anything does.
+Coming: TypeAlias = Mapping[str, Callable[[], Any] | None]
+
+# No value: a parameter may be null.
+ABSENT = object()
+
+
+class Parameters:
+    """The parameters in the files of one project; `coming` tells of those that stages write."""
+
+    def __init__(self, root: str, coming: Coming) -> None:
+        self._root = root
+        self._parsed: dict[str, Any] = {}
+        self.coming = coming
+
+    def values(self, source: ParamsDependency) -> Iterator[tuple[tuple[str, str], Any]]:
+        """Yield ((file, key), value) of every parameter; of code versions, as predicted."""
+        file = os.path.relpath(source.fs_path, self._root)
+        if file in self.coming and not self.coming[file]:
+            content: Any = {}
+        else:
+            content = self._content(file)
+        if not source.params:
+            yield (file, ""), {} if content is ABSENT else content
+        for key in source.params:
+            value = _select(content, key)
+            yield (file, key), None if value is ABSENT else value
+
+    def changes(self, source: ParamsDependency) -> Iterator[str]:
+        """Yield what `dvc status` would name, once code versions are written: file:key, or file."""
+        file = os.path.relpath(source.fs_path, self._root)
+        content = self._content(file)
+        locked = source.hash_info.value or {}
+        if not source.params and (content is ABSENT or source.hash_info.value is None):
+            yield file
+            return
+        for key in source.params or content.keys() | locked.keys():
+            value = _select(content, key) if source.params else content.get(key, ABSENT)
+            if value is ABSENT or value != locked.get(key, ABSENT):
+                yield f"{file}:{key}"
+
+    def _content(self, file: str) -> Any:
+        predict = self.coming.get(file)
+        if predict:
+            return predict()
+        if file not in self._parsed:
+            path = Path(self._root, file)
+            content = (load_path(str(path), LocalFileSystem()) or {}) if path.exists() else ABSENT
+            if content is not ABSENT and not isinstance(content, Mapping):
+                raise UserError(f"{file} holds no parameters; write them as `key: value`")
+            self._parsed[file] = content
+        return self._parsed[file]
+
+
+def _select(content: Any, key: str) -> Any:
+    """Return what DVC finds under a key with dots, or ABSENT."""
+    place = content
+    for part in key.split("."):
+        place = place.get(part, ABSENT) if isinstance(place, Mapping) else ABSENT
+    if place is ABSENT and content is not ABSENT:
+        # An index of a list, or a number as a key.
+        return dpath.get(content, key, separator=".", default=ABSENT)
+    # As dvc.lock holds what a Python file has.
+    return [*place] if isinstance(place, tuple) else place

@@ -1,0 +1,49 @@
+"""What dvc.yaml may hold and Snakemake cannot run: refused before any work, with a cure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from foreframe.errors import UserError
+
+
+def check(stage: Any, paths: Iterable[str]) -> None:
+    """Refuse a stage, as DVC resolved it, that no rule of Snakemake can stand for.
+
+    Raises:
+        UserError: it names the stage, what is wrong with it, and the cure.
+    """
+    for problem in (*_outputs(stage), *_places(stage, paths), *_meta(stage)):
+        raise UserError(f"dvc.yaml: the stage {stage.name} {problem}")
+
+
+def _outputs(stage: Any) -> Iterator[str]:
+    if not stage.outs:
+        yield "has no output, so nothing tells when it is done; let it write a file"
+    for out in stage.outs:
+        if out.hash_info.isdir or out.def_path.endswith("/") or out.isdir():
+            yield f"writes the folder {out.def_path}; let it write single files"
+
+
+def _places(stage: Any, paths: Iterable[str]) -> Iterator[str]:
+    for item in (*stage.deps, *stage.outs):
+        if item.fs.protocol != "local":
+            yield f"names {item.def_path}, which is on another machine; copy it by a stage first"
+    for text in (stage.name, *paths):
+        if set("{}") & set(text):
+            yield f"has braces in {text}, which Snakemake takes for a wildcard; rename it"
+
+
+def _meta(stage: Any) -> Iterator[str]:
+    meta = stage.meta or {}
+    if not isinstance(meta, Mapping):
+        yield f"has {meta!r} as meta; write keys, such as `threads: 2`"
+        return
+    threads, resources = meta.get("threads", 1), meta.get("resources", {})
+    if not isinstance(threads, int) or threads < 1:
+        yield f"has {threads!r} as meta.threads; write a whole number from 1"
+    if not isinstance(resources, Mapping):
+        yield f"has {resources!r} as meta.resources; write keys, such as `gpu: 1`"
+        return
+    for name, amount in resources.items():
+        if not isinstance(amount, int | str) or not str(name).isidentifier():
+            yield f"has meta.resources {name}: {amount!r}; write a name and a whole number"

@@ -1,0 +1,196 @@
+"""The checks of the study's own files: outputs and sources by their bytes, parameters by value."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from foreframe import versions
+from workflow.verification import documents
+from workflow.verification.cures import REPRODUCE, Cures
+from workflow.verification.findings import Cure, Finding, Kind
+from workflow.verification.hashing import MISSING, Workspace
+from workflow.verification.study import VERSIONS, Locked, Study
+
+# A change of a parameter, or of a stage's definition, is seen by DVC without help.
+RUN = Cure((REPRODUCE,))
+
+
+@dataclass
+class Checks:
+    """Compares a study with its lock; nothing is read before it is asked for."""
+
+    study: Study
+    workspace: Workspace
+    cures: Cures
+    _files: dict[str, Any] = field(default_factory=dict)
+
+    def files(self, paths: Collection[str]) -> Iterator[Finding]:
+        """Yield what is wrong with the bytes of outputs and dependencies, makers before readers."""
+        for stage in self.study.locked.values():
+            for path in (*stage.deps, *stage.outs):
+                first = self.study.makers.get(path) or self.study.readers[path][0]
+                if path in paths and first == stage.name:
+                    yield from self._output(path) if path in stage.outs else self._source(path)
+
+    def parameters(self, stages: Collection[str]) -> Iterator[Finding]:
+        """Yield the parameters and code versions that changed since these stages ran."""
+        changes: dict[tuple[str, str], tuple[str, list[str]]] = {}
+        for name in self._ordered(stages):
+            for file, key, text in self._changed_values(self.study.locked[name]):
+                changes.setdefault((file, key), (text, []))[1].append(name)
+        for (file, key), (text, readers) in changes.items():
+            yield self._stale(f"{file}: {key}", text, readers, RUN)
+
+    def definitions(self, stages: Collection[str]) -> Iterator[Finding]:
+        """Yield the stages whose definition changed since they ran."""
+        for name in self._ordered(stages):
+            declared, locked = self.study.declared[name], self.study.locked[name]
+            changed = []
+            if declared.commands != locked.commands:
+                changed.append("its command")
+            changed += [f"reads {path}" for path in declared.deps if path not in locked.deps]
+            changed += [f"makes {path}" for path in declared.outs if path not in locked.outs]
+            if changed:
+                text = f"dvc.yaml changed since it ran: {', '.join(changed)}"
+                yield self._stale(name, text, [name], RUN)
+
+    def stages(self) -> Iterator[Finding]:
+        """Yield the stages that have never run, and those that dvc.yaml has no more."""
+        for name in (name for name in self.study.declared if name not in self.study.locked):
+            text = "dvc.lock has no entry: it has not been run yet"
+            yield Finding("not made", "workspace", name, text, "", (), (), RUN)
+        for name, stage in self.study.left_over.items():
+            kept = [path for path in stage.outs if path not in self.study.makers]
+            there = [path for path in kept if (self.study.root / path).exists()]
+            files = f", and delete {', '.join(there)}" if there else ""
+            cure = Cure((), f"delete the entry of {name} from dvc.lock{files}")
+            text = "dvc.yaml has no such stage, dvc.lock has"
+            yield Finding("left over", "workspace", name, text, "", (), (), cure)
+
+    def _output(self, path: str) -> Iterator[Finding]:
+        wanted, content = self.study.digest(path), self.workspace.content(path)
+        stage, readers = self.study.makers[path], self.study.readers.get(path, ())
+        if content.digest != wanted:
+            kind: Kind = "missing" if content.problem == MISSING else "damaged"
+            found = content.problem or f"its bytes have the digest {content.digest}"
+            yield Finding(
+                kind,
+                "workspace",
+                path,
+                found if kind == "missing" else f"{found}; dvc.lock has {wanted}",
+                stage,
+                readers,
+                self.study.following(readers),
+                self.cures.restore(path),
+            )
+        outdated = self._outdated(path, wanted)
+        if outdated:
+            text = f"made again by {stage} since; they read {self._read(path, outdated[0])}"
+            yield self._stale(path, text, outdated, RUN)
+
+    def _source(self, path: str) -> Iterator[Finding]:
+        content = self.workspace.content(path)
+        outdated = self._outdated(path, content.digest)
+        if not outdated:
+            return
+        made = any(path in stage.outs for stage in self.study.declared.values())
+        cure = RUN if made else self.cures.source(path, content.problem)
+        if content.problem:
+            kind: Kind = "missing" if content.problem == MISSING else "damaged"
+            follows = self.study.following(outdated)
+            yield Finding(
+                kind, "workspace", path, content.problem, "", tuple(outdated), follows, cure
+            )
+            return
+        text = f"changed since; its digest was {self._read(path, outdated[0])}"
+        if outdated == [VERSIONS]:
+            text = f"{text}; {self._code_changes()}"
+            if isinstance(self._file_of_versions(), str):
+                cure = Cure((), f"mend the code; {cure.note}")
+        yield self._stale(path, text, outdated, cure)
+
+    def _code_changes(self) -> str:
+        code = self._file_of_versions()
+        if isinstance(code, str):
+            return f"{code}, so what else is out of date is unknown"
+        changes = [
+            name
+            for name, stage in self.study.locked.items()
+            for file, _, _ in self._changed_values(stage)
+            if self.study.makers.get(file) == VERSIONS
+        ]
+        if not changes:
+            return "no code that a stage runs changed, so no other stage is out of date"
+        return f"code changed that {', '.join(dict.fromkeys(changes))} run"
+
+    def _outdated(self, path: str, digest: str) -> list[str]:
+        """Return the stages that read another version of a file than the one with this digest."""
+        return [
+            name
+            for name in self.study.readers.get(path, ())
+            if self.study.locked[name].deps.get(path, digest) != digest
+        ]
+
+    def _read(self, path: str, stage: str) -> str:
+        return self.study.locked[stage].deps[path]
+
+    def _stale(self, subject: str, text: str, readers: list[str], cure: Cure) -> Finding:
+        follows = self.study.following(readers)
+        frozen = [name for name in readers if self.study.declared[name].frozen]
+        if frozen:
+            note = f"frozen in dvc.yaml, so DVC does not run: {', '.join(frozen)}"
+            cure = Cure(cure.commands, f"{note}{cure.note and '; '}{cure.note}")
+        return Finding("stale", "workspace", subject, text, "", tuple(readers), follows, cure)
+
+    def _ordered(self, stages: Collection[str]) -> Iterator[str]:
+        return (name for name in self.study.locked if name in stages)
+
+    def _changed_values(self, stage: Locked) -> Iterator[tuple[str, str, str]]:
+        """Yield (file, key, what changed) of every parameter that a stage read otherwise."""
+        for file, keys in self.study.declared[stage.name].params.items():
+            now, before = self._parameters(file), stage.params.get(file, {})
+            if now is documents.ABSENT:
+                continue
+            for key in keys or sorted({*now, *before}):
+                old = before.get(key, documents.ABSENT)
+                yield from (
+                    (file, *change) for change in _differences(key, old, documents.select(now, key))
+                )
+
+    def _parameters(self, file: str) -> Any:
+        """Return a parameter file's content, or ABSENT where its own damage is a finding."""
+        if file not in self._files:
+            self._files[file] = self._load(file)
+        return self._files[file]
+
+    def _load(self, file: str) -> Any:
+        stage = self.study.makers.get(file)
+        if stage == VERSIONS:
+            code = self._file_of_versions()
+            return documents.ABSENT if isinstance(code, str) else code
+        if stage and self.workspace.content(file).digest != self.study.digest(file):
+            return documents.ABSENT
+        path = self.study.root / file
+        to_be_made = any(file in stage.outs for stage in self.study.declared.values())
+        return documents.ABSENT if to_be_made and not path.exists() else documents.load(path)
+
+    def _file_of_versions(self) -> Mapping[str, Any] | str:
+        """Return what the stage `versions` would write now, or why that is unknown."""
+        if VERSIONS not in self._files:
+            paths = [self.study.root / path for path in self.study.locked[VERSIONS].deps]
+            try:
+                digests = versions.all_versions([path for path in paths if path.is_dir()])
+                self._files[VERSIONS] = versions.nested(digests)
+            except (SyntaxError, ValueError) as error:
+                self._files[VERSIONS] = f"its code is no valid Python ({error})"
+        return self._files[VERSIONS]
+
+
+def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    """Yield (key, what changed) down to the single values that differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in sorted({*old, *new}, key=str):
+            before, after = old.get(name, documents.ABSENT), new.get(name, documents.ABSENT)
+            yield from _differences(f"{key}.{name}", before, after)
+    elif old != new:
+        yield key, f"was {old!r} when they ran, is {new!r} now"

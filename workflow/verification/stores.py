@@ -1,0 +1,99 @@
+"""DVC's copies of artefacts, in its cache and remotes: every object hashed from its bytes."""
+
+import functools
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from foreframe.errors import UserError
+from workflow.verification import documents
+from workflow.verification.hashing import MISSING, Tally
+
+
+@dataclass
+class Store:
+    """Objects named by their digests, below `folder`.
+
+    Attributes:
+        place: whether this is the cache or a remote.
+        name: the remote's name, or the empty string.
+        folder: a folder on this machine, or an address that only `opening` knows.
+        opening: opens an object for reading, in blocks.
+        tally: counts what is read.
+        local: whether it is a folder on this machine.
+    """
+
+    place: Literal["cache", "remote"]
+    name: str
+    folder: str
+    opening: Callable[[str], AbstractContextManager[BinaryIO]]
+    tally: Tally
+    local: bool = True
+    _problems: dict[str, str] = field(default_factory=dict)
+
+    def path(self, digest: str) -> str:
+        """Return where the object with a digest lies."""
+        return posixpath.join(self.folder, digest[:2], digest[2:])
+
+    def problem(self, digest: str) -> str:
+        """Return what is wrong with an object, in words: nothing, `missing`, or what it holds."""
+        if digest not in self._problems:
+            self._problems[digest] = self._read(digest)
+        return self._problems[digest]
+
+    def parts(self, path: str, digest: str) -> Iterator[tuple[str, str]]:
+        """Yield (path, digest) of an artefact's objects: a folder's list comes before its files."""
+        yield path, digest
+        if digest.endswith(".dir") and not self.problem(digest):
+            with self.opening(self.path(digest)) as file:
+                entries = documents.parse_json(file.read().decode(), self.path(digest))
+            yield from ((f"{path}/{entry['relpath']}", entry["md5"]) for entry in entries)
+
+    def _read(self, digest: str) -> str:
+        try:
+            with self.opening(self.path(digest)) as file:
+                found = self.tally.md5(file)
+        except FileNotFoundError:
+            return MISSING
+        except OSError as error:
+            if self.local:
+                return f"cannot be read ({error.strerror})"
+            raise UserError(
+                f"The remote {self.name} cannot be read: {error}. Check the network, the address "
+                "and your access, for example by: dvc status --cloud"
+            ) from None
+        return "" if found == digest.removesuffix(".dir") else f"its bytes have the digest {found}"
+
+
+def cache(root: Path, tally: Tally) -> Store:
+    """Return DVC's cache on this machine, as DVC's configuration places it.
+
+    Raises:
+        UserError: DVC's configuration is wrong.
+    """
+    # Here alone DVC itself is needed, so that the rest works where DVC does not.
+    from workflow import dag
+
+    folder = dag.cache_folder(root)
+    near = folder.is_relative_to(root.resolve())
+    name = os.path.relpath(folder, root.resolve()) if near else str(folder)
+    return Store("cache", "", name, lambda path: (root / path).open("rb"), tally)
+
+
+def remote(root: Path, name: str, tally: Tally) -> Store:
+    """Return a remote by the name that DVC's configuration gives it.
+
+    Raises:
+        UserError: there is no remote of that name, or DVC's configuration is wrong.
+    """
+    from workflow import dag
+
+    filesystem, folder = dag.remote_folder(root, name)
+    if filesystem.protocol == "local":
+        return Store("remote", name, folder, lambda path: Path(path).open("rb"), tally)
+    opening = functools.partial(filesystem.open, mode="rb")
+    return Store("remote", name, folder, opening, tally, local=False)

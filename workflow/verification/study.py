@@ -1,0 +1,184 @@
+"""A study as dvc.lock records it: which stage made what, from what; read without DVC."""
+
+import difflib
+import graphlib
+import os
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foreframe.errors import UserError
+from workflow.verification import definition, documents
+from workflow.verification.definition import Declared
+
+LOCK = "dvc.lock"
+# The stage whose output holds the code versions that the others take as parameters.
+VERSIONS = "versions"
+DIGEST = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One stage as dvc.lock records its last run: digests by path, values by key by file."""
+
+    name: str
+    commands: tuple[str, ...]
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+    params: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What dvc.yaml declares and dvc.lock records of the study in the folder `root`.
+
+    Attributes:
+        declared: the stages of dvc.yaml by name.
+        locked: those of them that dvc.lock has, every stage after those it reads from.
+        left_over: the stages of dvc.lock that dvc.yaml has no more.
+        makers: the stage that makes each output of `locked`.
+        readers: the stages of `locked` that read each file, as dependency or for parameters.
+    """
+
+    root: Path
+    declared: Mapping[str, Declared]
+    locked: Mapping[str, Locked]
+    left_over: Mapping[str, Locked]
+    makers: Mapping[str, str]
+    readers: Mapping[str, tuple[str, ...]]
+
+    def digest(self, path: str) -> str:
+        """Return the digest that an output has in dvc.lock."""
+        return self.locked[self.makers[path]].outs[path]
+
+    def following(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the stages that read what `names` make, directly or through others, in order.
+
+        Code versions do not count: whether a stage's code changed is known before they are
+        written, and named for itself.
+        """
+        reached = set(names)
+        first = frozenset(reached)
+        for name, stage in self.locked.items():  # in order, so one pass reaches all
+            makers = {self.makers.get(path) for path in (*stage.deps, *stage.params)}
+            if not reached.isdisjoint(makers - {VERSIONS}):
+                reached.add(name)
+        return tuple(name for name in self.locked if name in reached - first)
+
+
+def read(root: Path) -> Study:
+    """Read dvc.yaml and dvc.lock; a study without dvc.lock has made nothing yet.
+
+    Raises:
+        UserError: one of the files is damaged or has a form that is not understood.
+    """
+    declared = definition.read(root)
+    recorded = _recorded(root / LOCK) if (root / LOCK).exists() else {}
+    # What dvc.yaml declares no more is not part of the study, as for DVC.
+    kept = {
+        name: _restrict(stage, declared[name])
+        for name, stage in recorded.items()
+        if name in declared
+    }
+    makers = {path: stage.name for stage in kept.values() for path in stage.outs}
+    locked = _ordered(kept, makers)
+    readers: dict[str, tuple[str, ...]] = {}
+    for stage in locked.values():
+        for path in dict.fromkeys((*stage.deps, *stage.params)):
+            readers[path] = (*readers.get(path, ()), stage.name)
+    left_over = {name: stage for name, stage in recorded.items() if name not in declared}
+    return Study(root, declared, locked, left_over, makers, readers)
+
+
+def select(study: Study, targets: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Return the stages and the paths that `targets` name; both are empty for no targets.
+
+    A target is a stage, a group of stages such as `train_prior`, or a path: of an output, of a
+    dependency, or of a file inside a folder that is a dependency.
+
+    Raises:
+        UserError: a target is neither.
+    """
+    stages: set[str] = set()
+    paths: set[str] = set()
+    known = {*study.makers, *study.readers}
+    for target in targets:
+        named = {name for name in study.locked if target in (name, name.partition("@")[0])}
+        path = Path(os.path.relpath(target, study.root)).as_posix()
+        parents = [str(parent) for parent in (Path(path), *Path(path).parents)]
+        found = next((parent for parent in parents if parent in known), None)
+        if not named and found is None:
+            raise UserError(_unknown(study, target))
+        stages |= named
+        paths |= {found} if found is not None and not named else set()
+    return stages, paths
+
+
+def _unknown(study: Study, target: str) -> str:
+    if any(target in (name, name.partition("@")[0]) for name in study.declared):
+        return f"The stage {target} has not been run yet. Run: dvc repro {target}"
+    names = [*study.locked, *study.makers, *study.readers]
+    close = difflib.get_close_matches(target, names, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Stages: {', '.join(study.locked)}."
+    return f"{target} is neither a stage nor a file of one. {hint}"
+
+
+def _recorded(path: Path) -> dict[str, Locked]:
+    content = documents.load(path)
+    try:
+        if content["schema"] != "2.0":
+            raise UserError(f"{path} has schema {content['schema']}; verify reads 2.0.")
+        return {name: _locked(name, body) for name, body in content["stages"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{path} is damaged: {type(error).__name__}: {error}.\n"
+            f"Restore it, for example by: git checkout -- {path}"
+        ) from None
+
+
+def _locked(name: str, body: Mapping[str, Any]) -> Locked:
+    commands = body["cmd"] if isinstance(body["cmd"], list) else [body["cmd"]]
+    return Locked(
+        name,
+        tuple(" ".join(command.split()) for command in commands),
+        _digests(body.get("deps", [])),
+        _digests(body.get("outs", [])),
+        {posixpath.normpath(file): dict(keys) for file, keys in body.get("params", {}).items()},
+    )
+
+
+def _digests(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    result = {}
+    for entry in entries:
+        if entry.get("hash") != "md5" or not DIGEST.fullmatch(str(entry["md5"])):
+            raise ValueError(f"{entry['path']} has no MD5 digest of DVC 3")
+        result[posixpath.normpath(entry["path"])] = str(entry["md5"])
+    return result
+
+
+def _restrict(stage: Locked, declared: Declared) -> Locked:
+    return Locked(
+        stage.name,
+        stage.commands,
+        {path: digest for path, digest in stage.deps.items() if path in declared.deps},
+        {path: digest for path, digest in stage.outs.items() if path in declared.outs},
+        {file: keys for file, keys in stage.params.items() if file in declared.params},
+    )
+
+
+def _ordered(stages: Mapping[str, Locked], makers: Mapping[str, str]) -> dict[str, Locked]:
+    before = {
+        name: sorted({makers[path] for path in (*stage.deps, *stage.params) if path in makers})
+        for name, stage in sorted(stages.items())
+    }
+    try:
+        return {name: stages[name] for name in graphlib.TopologicalSorter(before).static_order()}
+    except graphlib.CycleError as error:
+        raise UserError(
+            f"{LOCK}: these stages read from each other: {', '.join(error.args[1])}."
+        ) from None
