@@ -24,7 +24,7 @@ PARENT = 'sh -c "$0"; exit $?'
 WAYS = ("group", "parent", "process")
 # Where the parameters of a training are, and for how many epochs it goes on here.
 LONGER = {"train_autoencoder": ("autoencoder", 8), "train_prior@top": ("priors.top", 16)}
-LONG = ("collect", "train_autoencoder", "train_prior@top", "sample")
+LONG = ("collect", "train_autoencoder", "train_prior@top", "sample@driving")
 
 
 @dataclass
@@ -153,7 +153,7 @@ def _end(running: Running, stack: contextlib.ExitStack) -> None:
 # Thirty kills of each of the long stages, in three parts that can be run at once.
 PARTS = [
     *((name, 10, part) for name in LONG for part in (1, 2, 3)),
-    ("evaluate", 6, 1),
+    ("evaluate@driving", 6, 1),
     ("report", 6, 1),
 ]
 
@@ -214,7 +214,7 @@ def test_a_signal_stops_a_training_which_then_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["train_autoencoder", "sample"])
+@pytest.mark.parametrize("name", ["train_autoencoder", "sample@driving"])
 def test_two_processes_that_write_the_same_outputs(
     name: str, by_dvc: smoke.Clone, tmp_path: Path
 ) -> None:
