@@ -22,6 +22,9 @@ from torch import Tensor
 from benchmarks import limits
 from foreframe.artefacts import facts
 from foreframe.errors import UserError
+from foreframe.features import store
+from foreframe.metrics import catalogue
+from foreframe.metrics.frechet import REAL
 from foreframe.metrics.mae import mae
 from foreframe.metrics.mean import Mean
 from foreframe.metrics.motion import motion
@@ -49,7 +52,24 @@ def paired(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[torch.device
     return start
 
 
-# Each starts a stream on a device; a distance between sets adds its own here.
+def of_sets(name: str) -> Callable[[torch.device], Update]:
+    """Return what starts a stream of a metric that compares whole sets and needs no weights."""
+
+    def start(device: torch.device) -> Update:
+        metric = catalogue.find(name, store.FOLDER, device)
+        assert metric.accumulate is not None
+        sets = metric.accumulate()
+
+        def update(real: Tensor, predicted: Tensor) -> None:
+            sets.update(REAL, real)
+            sets.update("predicted", predicted)
+
+        return update
+
+    return start
+
+
+# Each starts a stream on a device. Metrics with weights are left out: they may not be stored.
 STREAMS: Mapping[str, Callable[[torch.device], Update]] = {
     "mse": paired(mse),
     "mae": paired(mae),
@@ -59,6 +79,7 @@ STREAMS: Mapping[str, Callable[[torch.device], Update]] = {
     "ms_ssim": paired(ms_ssim),
     "sharpness": paired(sharpness),
     "motion": paired(motion),
+    "random_video_distance": of_sets("random_video_distance"),
 }
 
 

@@ -145,5 +145,6 @@ def per_frame() -> pandas.DataFrame:
             ssim = 0.95 - 0.05 * place - frame * 0.01 * place
             row = {"psnr": psnr, "psnr_low": psnr - 0.5, "psnr_high": psnr + 0.4}
             row |= {"ssim": ssim, "ssim_low": ssim - 0.01, "ssim_high": ssim + 0.01}
+            row |= {"sharpness_ratio": 1.0 - 0.05 * place - 0.01 * frame}
             rows.append({"predictor": name, "frame": frame, **row})
     return pandas.DataFrame(rows)

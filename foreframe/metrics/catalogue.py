@@ -43,7 +43,7 @@ Compare = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of predicted frames; exactly one of the last three is set.
+    """One metric of predicted frames; one of `compare`, `accumulate` and `missing` is set.
 
     Attributes:
         name: as protocols, tables and files call it.
@@ -52,6 +52,8 @@ class Metric:
         unit: of its numbers, empty or 1 for none.
         digest: of its feature network, 64 hexadecimal digits, or None if it has none.
         compare: computes it for each frame.
+        amounts: where it compares amounts of something, returns those of each true and predicted
+            frame (B, T, 2).
         accumulate: starts to compute it for whole sets.
         missing: why it cannot be computed here, and the cure.
     """
@@ -62,6 +64,7 @@ class Metric:
     unit: str
     digest: str | None = None
     compare: Compare | None = None
+    amounts: Compare | None = None
     accumulate: Callable[[], Accumulator] | None = None
     missing: str | None = None
 
@@ -80,8 +83,9 @@ def find(name: str, folder: Path, device: torch.device) -> Metric:
     """
     if name in PLAIN:
         module = PLAIN[name]
-        compare = getattr(module, name)
-        return Metric(name, module.VARIANT, module.BETTER, module.UNIT, compare=compare)
+        plain = (name, module.VARIANT, module.BETTER, module.UNIT)
+        amounts = getattr(module, "both", None)
+        return Metric(*plain, compare=getattr(module, name), amounts=amounts)
     entry = LEARNED[name]
     about = (name, entry.variant, entry.module.BETTER, entry.module.UNIT)
     needed = [registry.entry(each) for each in entry.weights]

@@ -80,7 +80,7 @@ def per_frame(scores: Scores) -> pandas.DataFrame:
 
     Its columns are predictor, frame and, for each metric of frames, its mean over clips under the
     metric's name and the ends of its interval under METRIC_low and METRIC_high, empty for too few
-    clips.
+    clips. Metrics that compare amounts, such as sharpness, have METRIC_ratio too: predicted / true.
     """
     return pandas.concat([_rows(scores, name) for name in scores.predictors], ignore_index=True)
 
@@ -92,6 +92,8 @@ def _rows(scores: Scores, predictor: str) -> pandas.DataFrame:
         columns[name] = [frame.mean for frame in found]
         columns[f"{name}_low"] = [frame.low for frame in found]
         columns[f"{name}_high"] = [frame.high for frame in found]
+        if (ratios := scores.ratio(predictor, name)) is not None:
+            columns[f"{name}_ratio"] = ratios
     rows = pandas.DataFrame(columns, index=range(scores.horizon))
     rows.insert(0, "frame", range(1, len(rows) + 1))
     rows.insert(0, "predictor", predictor)

@@ -15,6 +15,8 @@ from foreframe.config.protocols import ProtocolSettings
 from foreframe.metrics.best import best
 from foreframe.metrics.catalogue import Compare, Metric
 from foreframe.metrics.frechet import REAL
+from foreframe.metrics.mean import Mean
+from foreframe.metrics.relative import ratio
 from foreframe.metrics.resizing import resize
 from foreframe.metrics.video_sets import Accumulator, Found
 
@@ -34,6 +36,10 @@ class Scores:
             metric.name: metric.accumulate() for metric in metrics if metric.accumulate is not None
         }
         self._parts: dict[str, dict[str, list[Tensor]]] = {}
+        self._amounts: dict[str, Compare] = {
+            metric.name: metric.amounts for metric in metrics if metric.amounts is not None
+        }
+        self._means: dict[tuple[str, str], Mean] = {}
 
     @property
     def horizon(self) -> int:
@@ -81,6 +87,8 @@ class Scores:
             pair = (resize(true, self._protocol.resize), resize(future, self._protocol.resize))
             for name, compare in self._compare.items():
                 values[name].append(compare(*pair).cpu())
+            for name, amounts in self._amounts.items():
+                self._means.setdefault((predictor, name), Mean()).update(amounts(*pair))
         for name in self._compare:
             values_BSh = torch.cat(values[name]).unflatten(0, futures_BShHWC.shape[:2])
             parts[name].append(best(values_BSh, self._protocol.best, self.metrics[name].better))
@@ -88,6 +96,15 @@ class Scores:
     def values(self, predictor: str, metric: str) -> Tensor:
         """Return the value of each clip and each predicted frame, float64 (n, h)."""
         return torch.cat(self._parts[predictor][metric])
+
+    def ratio(self, predictor: str, metric: str) -> list[float | None] | None:
+        """Return predicted / true of the amounts that a metric compares, by predicted frame.
+
+        Of the means over all futures; None for a metric without amounts. See `relative.ratio`.
+        """
+        if metric not in self._amounts:
+            return None
+        return ratio(self._means[predictor, metric].result())
 
     def of_set(self, predictor: str, metric: str) -> Found:
         """Return what all futures together score under a metric of whole sets, or why nothing."""

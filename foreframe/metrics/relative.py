@@ -9,8 +9,6 @@ Shapes: B clips, T frames.
 
 import torch
 
-from foreframe.errors import UserError
-
 # What one value in ten that is off by one grey level amounts to: less is no visible structure.
 FLOOR = 0.1 / 255
 
@@ -23,20 +21,12 @@ def octaves(real_BT: torch.Tensor, predicted_BT: torch.Tensor, floor: float) -> 
     return ((predicted_BT + floor) / (real_BT + floor)).log2().abs()
 
 
-def ratio(mean_T2: torch.Tensor) -> torch.Tensor:
-    """Return predicted / real of each frame of the horizon, (T,), of the means over clips.
+def ratio(mean_T2: torch.Tensor) -> list[float | None]:
+    """Return predicted / real of each frame of the horizon, T of them.
+
+    A ratio is None where no clip's true frame has anything to compare to, as in constant video.
 
     Args:
         mean_T2: the means over clips of the true and of the predicted frames' quantity.
-
-    Raises:
-        UserError: the true frames have none of it in any clip.
     """
-    real_T, predicted_T = mean_T2.unbind(dim=-1)
-    if bool((real_T == 0).any()):
-        frame = int((real_T == 0).nonzero()[0]) + 1
-        raise UserError(
-            f"no clip has a true frame {frame} with anything to compare to (constant video): "
-            "the ratio is not defined; leave it out or give other clips."
-        )
-    return predicted_T / real_T
+    return [predicted / real if real else None for real, predicted in mean_T2.tolist()]

@@ -178,7 +178,7 @@ def _results(study: Study) -> Iterator[Drawing]:
     )
     yield Drawing(
         "per_frame",
-        "PSNR and SSIM by predicted frame for every predictor.",
+        "PSNR, SSIM and, if measured, sharpness by predicted frame for every predictor.",
         ("per_frame",),
         plots.per_frame(study.per_frame, values.compared(study)),
     )

@@ -74,15 +74,24 @@ def _bars(axes: Axes, values: Mapping[str, float], colour: str) -> None:
     axes.grid(axis="y", visible=False)
 
 
-def per_frame(table: pandas.DataFrame, choices: Sequence[str]) -> Figure:
-    """Return PSNR and SSIM of every predictor by frame of the horizon; higher is better.
+# Columns of the table by frame, and what their axes say.
+PANELS = (
+    ("psnr", "PSNR (dB)"),
+    ("ssim", "SSIM"),
+    ("sharpness_ratio", "sharpness, predicted / true"),
+)
 
-    Bands are intervals of the means, where there are enough clips for them.
+
+def per_frame(table: pandas.DataFrame, choices: Sequence[str]) -> Figure:
+    """Return PSNR, SSIM and the share of sharpness left, of every predictor by predicted frame.
+
+    The share is there if the protocol measures sharpness: 1 is as sharp as the truth. Bands are
+    intervals of the means, where there are enough clips for them.
     """
     figure = style.figure(style.WIDTH, 2.6)
-    for axes, (column, label) in zip(
-        figure.subplots(1, 2), (("psnr", "PSNR (dB)"), ("ssim", "SSIM")), strict=True
-    ):
+    shown = [panel for panel in PANELS if panel[0] in table.columns]
+    every = figure.subplots(1, len(shown))
+    for axes, (column, label) in zip(every, shown, strict=True):
         for predictor, rows in table.groupby("predictor", sort=False):
             _line(axes, str(predictor), rows, column, choices)
         axes.set(xlabel="predicted frame", ylabel=label)
@@ -98,6 +107,8 @@ def _line(
     line = "o-" if predictor in choices else "s--"
     colour = colour_of(predictor, choices)
     axes.plot(rows["frame"], rows[column], line, color=colour, label=name_of(predictor))
+    if f"{column}_low" not in rows:
+        return
     low, high = rows[f"{column}_low"], rows[f"{column}_high"]
     if low.notna().all():
         axes.fill_between(rows["frame"], low, high, color=colour, alpha=0.15, linewidth=0)

@@ -1,9 +1,9 @@
 """Checkpoints: a killed run goes on to the same final bytes, and a stale one cannot be picked up.
 
 They lie outside the declared outputs, in a folder whose name is a digest of everything that the run
-depends on: inputs, settings, code and environment. Each file ends with its own checksum, and the
-last two are kept, so a file that was damaged costs little and nothing else. Two processes may share
-a folder, as when one outlives the engine that started it: their checkpoints are the same.
+depends on: inputs, settings, code and environment. Each file has a checksum, as all tensors do, and
+the last two are kept, so a file that was damaged costs little and nothing else. Two processes may
+share a folder, as when one outlives the engine that started it: their checkpoints are the same.
 """
 
 import contextlib
@@ -30,7 +30,6 @@ SECONDS = 1.0
 SHARE = 0.01
 KEPT = 2
 SCHEMA = "checkpoint"
-TRAILER = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Checkpoints:
         path = self.folder / f"step-{snapshot.step:012d}.safetensors"
         # Another process of the same run may have succeeded this moment and removed the folder.
         with contextlib.suppress(FileNotFoundError):
-            atomic.write_bytes(path, content + hashlib.sha256(content).digest())
+            atomic.write_bytes(path, content)
         for old in self._newest_first()[KEPT:]:
             old.unlink(missing_ok=True)
         self._cost = time.monotonic() - start
@@ -131,9 +130,5 @@ def checkpoints(
 
 
 def _read(path: Path) -> Snapshot:
-    content = path.read_bytes()
-    body, trailer = content[:-TRAILER], content[-TRAILER:]
-    if hashlib.sha256(body).digest() != trailer:
-        raise ArtefactError(f"{path} is damaged: its checksum does not match.")
-    values, header = tensors.decode(path, body, SCHEMA)
+    values, header = tensors.decode(path, path.read_bytes(), SCHEMA)
     return Snapshot(header["step"], values, header["facts"])

@@ -9,6 +9,7 @@ import torch
 from foreframe.config.protocols import ProtocolSettings
 from foreframe.errors import UserError
 from foreframe.evaluating import metrics
+from foreframe.metrics import evaluation
 from foreframe.metrics.prediction import Scores
 from tests.stages.evaluation_study import PROTOCOL
 
@@ -67,6 +68,21 @@ def test_several_futures_count_as_the_protocol_says() -> None:
     assert errors["sequence"][:2] == errors["frame"][:2] == [0, 0]
     assert errors["frame"][2] == whole
     assert errors["none"][0] > 0 and errors["none"][2] == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("size", [1, 10])
+def test_the_table_has_the_share_of_sharpness_and_motion_that_is_left(size: int) -> None:
+    real = frames(3, 5)
+    future = real[:, 2:]
+    # Half the contrast in the second frame on: half the Laplacian, up to rounding to 8 bits.
+    faded = torch.cat([future[:, :1], future[:, 1:] // 4 * 2 + 64], dim=1)
+    frozen = future[:, :1].expand(-1, 3, -1, -1, -1)
+    found = scores(protocol(metrics=("psnr", "sharpness", "motion")), size)
+    found.update(real, {"faded": faded[:, None], "frozen": frozen[:, None]})
+    table = evaluation.per_frame(found).set_index("predictor")
+    assert table.loc["faded", "sharpness_ratio"].tolist() == pytest.approx([1, 0.5, 0.5], rel=0.02)
+    assert table.loc["frozen", "motion_ratio"].tolist() == [0, 0, 0]
+    assert "psnr_ratio" not in table
 
 
 @pytest.mark.parametrize(("see", "least"), [("clip", 9), ("future", 7)])
