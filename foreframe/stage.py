@@ -1,8 +1,9 @@
 """How a stage is run: its command line is made from the signature of its `main`.
 
-`main` takes keywords only. A `Path` is an input or an output, given as `--name PATH`; anything else
-is a parameter, given as `--name params.yaml:dotted.key` and checked against its annotation. A stage
-is handed nothing else, so what dvc.yaml declares is all that it can read.
+`main` takes keywords only. A `Path` is an input or an output, given as `--name PATH`, and a
+`tuple[Path, ...]` several of them, `--name PATH PATH ...`. Anything else is a parameter, given as
+`--name params.yaml:dotted.key` and checked against its annotation. A stage is handed nothing else,
+so what dvc.yaml declares is all that it can read.
 """
 
 import argparse
@@ -20,6 +21,9 @@ from foreframe.config import reading
 from foreframe.errors import UserError
 
 INTERRUPTED = 128 + signal.SIGINT
+
+# The annotation of several inputs, such as the learning curves of all runs that a report compares.
+PATHS = tuple[Path, ...]
 
 
 def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
@@ -51,8 +55,13 @@ def parse(main: Callable[..., None], arguments: Sequence[str] | None = None) -> 
     )
     annotations = signature(main)
     for name, annotation in annotations.items():
-        form = "PATH" if annotation is Path else "FILE:KEY"
-        parser.add_argument(f"--{name.replace('_', '-')}", required=True, metavar=form, dest=name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            required=True,
+            metavar="PATH" if annotation in (Path, PATHS) else "FILE:KEY",
+            dest=name,
+            nargs="+" if annotation == PATHS else None,
+        )
     given = vars(parser.parse_args(arguments))
     return {name: _value(annotations[name], given[name]) for name in annotations}
 
@@ -68,10 +77,12 @@ def signature(main: Callable[..., None]) -> dict[str, Any]:
     return annotations
 
 
-def _value(annotation: Any, text: str) -> Any:
+def _value(annotation: Any, given: Any) -> Any:
+    if annotation == PATHS:
+        return tuple(Path(path) for path in given)
     if annotation is Path:
-        return Path(text)
-    name, _, key = text.rpartition(":")
+        return Path(given)
+    name, _, key = given.rpartition(":")
     path = Path(name)
     raw = reading.select(reading.load(path), key, path)
     return reading.validate(annotation, raw, f"{path}: {key}")

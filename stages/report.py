@@ -69,6 +69,7 @@ def main(
     evaluation: Path,
     per_frame: Path,
     template: Path,
+    chapters: tuple[Path, ...],
     style: Path,
     references: Path,
     published: Path,
@@ -127,6 +128,7 @@ def main(
     study = load(paths, settings)
     sources = {
         SOURCE: template,
+        **{chapter.name: chapter for chapter in chapters},
         "style.typ": style,
         "references.bib": references,
         "published.json": published,

@@ -47,6 +47,15 @@ def select(content: Mapping[str, Any], key: str, where: Path) -> Any:
     return value
 
 
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `changes` in their places; mappings merge key by key."""
+    result = dict(base)
+    for name, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = merged(result[name], value) if both else value
+    return result
+
+
 def validate(annotation: Any, raw: Any, where: str) -> Any:
     """Return `raw` as a value of `annotation`, a type or `Annotated[Base, Kind(package)]`.
 

@@ -140,7 +140,7 @@ def load(paths: Paths, settings: Mapping[str, Settings]) -> Study:
     shown = settings["sampling"]["show"]
     with hdf5.opening(paths.frames, "frames") as file:
         interval = float(file.attrs["frame_interval"])
-        episodes, gallery = file["episode_length"][:], _gallery(file)
+        episodes, shown_frames = file["episode_length"][:], gallery(file)
     with hdf5.opening(paths.latents, "latents") as file:
         grids = {level: tuple(file["test"][level].shape[1:]) for level in LEVELS}
     with hdf5.opening(paths.examples, "examples") as file:
@@ -157,7 +157,7 @@ def load(paths: Paths, settings: Mapping[str, Settings]) -> Study:
         trainings={name: _training(paths, name) for name in ("autoencoder", *LEVELS)},
         frame_interval=interval,
         episodes=episodes,
-        gallery=gallery,
+        gallery=shown_frames,
         grids=grids,
         examples=examples,
         rollouts=_rollouts(paths.samples, list(settings["sampling"]["choices"]), shown),
@@ -185,7 +185,7 @@ def _training(paths: Paths, name: str) -> Training:
     )
 
 
-def _gallery(file: h5py.File) -> Frames:
+def gallery(file: h5py.File) -> Frames:
     """Return frames that are evenly spread over the whole recording."""
     count = len(file["frames"])
     positions = numpy.unique(numpy.linspace(0, count - 1, GALLERY + 2).round()[1:-1])

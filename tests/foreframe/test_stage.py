@@ -65,6 +65,16 @@ def test_arguments_are_the_signature(folder: Path) -> None:
     assert values["some_file"] == Path("a/b")
 
 
+def test_several_files_follow_one_flag() -> None:
+    def compare(*, curves: tuple[Path, ...], out: Path) -> None:
+        """Compare."""
+
+    values = stage.parse(compare, ["--curves", "a.csv", "b/c.csv", "--out", "d"])
+    assert values == {"curves": (Path("a.csv"), Path("b/c.csv")), "out": Path("d")}
+    with pytest.raises(SystemExit):
+        stage.parse(compare, ["--curves", "--out", "d"])
+
+
 def test_every_argument_is_required_and_no_other_is_taken(folder: Path) -> None:
     with pytest.raises(SystemExit):
         stage.parse(example, ["--some-file", "a"])

@@ -22,6 +22,7 @@ from tests.smoke import ROOT
 
 REPORTS = ROOT / "reports"
 HEX = re.compile(r"\b[0-9a-f]{32}\b")
+CHAPTERS = ("study.typ", "background.typ", "models.typ")
 
 
 def arguments(artefacts: Paths, reports: Path) -> list[str]:
@@ -40,9 +41,10 @@ def arguments(artefacts: Paths, reports: Path) -> list[str]:
     keys = {"seed": "seed", "report": "report", "protocol_settings": "protocols.driving"}
     others = report_artefacts.parameters().keys() - {*keys, "protocols"}
     keys |= {f"{name}_settings": name for name in others}
-    words = {name: str(path) for name, path in paths.items()}
-    words |= {name: f"params.yaml:{key}" for name, key in keys.items()}
-    return [word for name in words for word in (f"--{name.replace('_', '-')}", words[name])]
+    words = {name: [str(path)] for name, path in paths.items()}
+    words["chapters"] = [str(reports / chapter) for chapter in CHAPTERS]
+    words |= {name: [f"params.yaml:{key}"] for name, key in keys.items()}
+    return [word for name in words for word in (f"--{name.replace('_', '-')}", *words[name])]
 
 
 def write_parameters(folder: Path) -> None:
@@ -279,7 +281,7 @@ def test_the_stage_needs_no_torch() -> None:
 
 def test_no_number_of_a_result_is_typed_by_hand() -> None:
     """Outside code and comments, the source's prose holds no digits but those of section names."""
-    source = (REPORTS / "driving.typ").read_text(encoding="utf-8")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted(REPORTS.glob("*.typ")))
     prose = [line for line in source.splitlines() if re.match(r"[A-Z_][a-z]", line.strip())]
     typed = [line for line in prose if re.search(r"(?<![#\w.(\-])\d+\.\d+", line)]
     assert [line for line in typed if "figure" not in line] == []
