@@ -9,21 +9,27 @@ TORCH ?= auto
 
 LOCKS := $(wildcard requirements/*.lock) pyproject.toml
 
-.PHONY: help report test test-all lint setup lock clean
+.PHONY: help report replication test test-all lint setup lock clean
 
-report test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+report replication test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:
-	@echo "make report    set up .venv, run the driving study, write reports/driving/"
-	@echo "make test      set up .venv, check the code, run every quick test"
-	@echo "make test-all  the same with the slow tests"
-	@echo "make setup     only set up .venv (TORCH=cpu or TORCH=cuda chooses the build)"
-	@echo "make lock      resolve requirements/*.in into *.lock again"
-	@echo "make clean     remove .venv and caches; artefacts stay"
+	@echo "make report       set up .venv, run the driving study, write reports/driving/"
+	@echo "make replication  set up .venv, run the replication study and what it needs of the"
+	@echo "                  driving study, write reports/replication/"
+	@echo "make test         set up .venv, check the code, run every quick test"
+	@echo "make test-all     the same with the slow tests"
+	@echo "make setup        only set up .venv (TORCH=cpu or TORCH=cuda chooses the build)"
+	@echo "make lock         resolve requirements/*.in into *.lock again"
+	@echo "make clean        remove .venv and caches; artefacts stay"
 
 report: .venv/core.installed
-	foreframe check
+	foreframe check main
 	python -m workflow.alone dvc repro
+
+replication: .venv/core.installed
+	foreframe check replication
+	python -m workflow.alone dvc repro studies/replication/dvc.yaml
 
 test: lint
 	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"

@@ -1,4 +1,4 @@
-"""Every rule below is read from dvc.yaml; there is no second copy of the DAG.
+"""Every rule below is read from dvc.yaml and studies/*/dvc.yaml; there is no second copy of a DAG.
 
 Snakemake owns order, parallelism and clusters. DVC owns commands, hashes, cache, dvc.lock, and the word
 on what is out of date: Snakemake's own guesses by time and by record are switched off, here and in
@@ -16,11 +16,12 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 
 from foreframe.errors import UserError
-from workflow import alone, dag
+from workflow import alone, dag, studies
 
 try:
     with alone.steady(Path(workflow.basedir)):
         STAGES = dag.read(workflow.basedir)
+        STUDIES = studies.places(Path(workflow.basedir))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -50,9 +51,24 @@ onstart:
     alone.hold(Path(workflow.basedir))
 
 
+def outputs(study):
+    """Return what the stages of a study write."""
+    return [path for stage in STAGES if stage.study == study for path in stage.outs]
+
+
+# The main study.
 rule all:
     input:
-        [path for stage in STAGES for path in stage.outs],
+        outputs(studies.MAIN),
+
+
+for place in STUDIES[1:]:
+
+    rule:
+        name:
+            place.name
+        input:
+            outputs(place.name),
 
 
 for stage in STAGES:

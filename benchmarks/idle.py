@@ -1,5 +1,8 @@
 """How long both engines take to say that nothing is to be done, in a finished project.
 
+Of the further studies, whose stages both engines read in any case, only the finished ones are asked
+for.
+
 python -m benchmarks.idle OUT.json [PROJECT]
 """
 
@@ -14,7 +17,7 @@ from types import MappingProxyType
 
 from foreframe.artefacts import facts
 from foreframe.errors import UserError
-from workflow import dag
+from workflow import dag, studies
 
 COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -61,12 +64,18 @@ def reading(folder: Path) -> float:
 
 def measure(folder: Path) -> dict[str, float]:
     """Return the seconds of each command, and of the part of `snakemake -n` that reads dvc.yaml."""
-    due = [stage.name for stage in dag.read(folder) if stage.due]
+    stages = dag.read(folder)
+    due = [stage.name for stage in stages if stage.due and stage.study == studies.MAIN]
     if due:
         raise UserError(
             f"{folder} is not finished: {', '.join(due)} would run. Run `dvc repro` there first"
         )
-    seconds = {name: best(command, folder) for name, command in COMMANDS.items()}
+    commands = dict(COMMANDS)
+    for place in studies.places(folder)[1:]:
+        if not any(stage.due for stage in stages if stage.study == place.name):
+            commands[place.command] = place.command.split()
+            commands[f"snakemake -n {place.name}"] = ("snakemake", "-n", place.name)
+    seconds = {name: best(command, folder) for name, command in commands.items()}
     return {**seconds, "reading dvc.yaml": reading(folder)}
 
 
@@ -81,7 +90,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     for name, value in seconds.items():
-        print(f"{name:20}{value:7.2f} s   {value / seconds['dvc status']:5.1f} x dvc status")
+        print(f"{name:40}{value:7.2f} s   {value / seconds['dvc status']:5.1f} x dvc status")
     facts.write(options.out, "benchmark_idle", {"seconds": seconds, "runs": TIMES})
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from foreframe import chunks
 from foreframe import frames as frames_file
 from foreframe.artefacts import facts
 from foreframe.config.split import SETS
@@ -107,7 +108,7 @@ class Clips:
         self.starts = numpy.asarray(starts, dtype=numpy.int64)
         self.length = length
         self._stack = contextlib.ExitStack()
-        self._dataset: Any = None
+        self._rows: chunks.Rows | None = None
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -132,21 +133,22 @@ class Clips:
         return torch.from_numpy(clips_BTHWC)
 
     def _read(self, clip_THWC: NDArray[numpy.uint8], start: int) -> None:
-        dataset = self._open()
-        if not 0 <= start <= len(dataset) - self.length:
+        rows = self._open()
+        if not 0 <= start <= rows.shape[0] - self.length:
             raise ArtefactError(
-                f"{self.frames} has {len(dataset)} frames, but a clip begins at frame {start}. "
+                f"{self.frames} has {rows.shape[0]} frames, but a clip begins at frame {start}. "
                 f"The split belongs to other frames. {facts.CURE}"
             )
         try:
-            dataset.read_direct(clip_THWC, numpy.s_[start : start + self.length])
+            rows.read(clip_THWC, start)
         except OSError as error:
             raise ArtefactError(f"{self.frames} is damaged: {error}. {facts.CURE}") from error
 
-    def _open(self) -> Any:
-        if self._dataset is None:
-            self._dataset = self._stack.enter_context(frames_file.opening(self.frames))["frames"]
-        return self._dataset
+    def _open(self) -> chunks.Rows:
+        if self._rows is None:
+            file = self._stack.enter_context(frames_file.opening(self.frames))
+            self._rows = chunks.Rows(file["frames"])
+        return self._rows
 
     def __enter__(self) -> Self:
         """Return the clips themselves."""
@@ -159,5 +161,5 @@ class Clips:
         traceback: TracebackType | None,
     ) -> None:
         """Close the file."""
-        self._dataset = None
+        self._rows = None
         self._stack.close()

@@ -38,6 +38,18 @@ def episodes(path: Path) -> list[tuple[int, int]]:
     ]
 
 
+def parts(path: Path) -> list[str]:
+    """Return for each episode the set that the data's authors put it in, empty where they did not.
+
+    Raises:
+        ArtefactError: the file is missing, damaged, or older than official sets.
+    """
+    with opening(path) as file:
+        if "episode_part" not in file:
+            raise ArtefactError(f"{path} does not say which sets are official. {facts.CURE}")
+        return [str(part) for part in file["episode_part"].asstr()[:]]
+
+
 def _problem(file: h5py.File) -> str | None:
     for name in ("frames", "episode_start", "episode_length", "episode_origin"):
         if not isinstance(file.get(name), h5py.Dataset):
@@ -50,6 +62,8 @@ def _problem(file: h5py.File) -> str | None:
         return f"its episodes do not add up to its {len(frames_NHW3)} frames"
     if not numpy.array_equal(file["episode_start"][:], numpy.cumsum(lengths_E) - lengths_E):
         return "its episodes do not follow each other"
+    if "episode_part" in file and file["episode_part"].shape != lengths_E.shape:
+        return "its episodes and their official sets do not fit each other"
     for name in ("actions", "states"):
         if name in file and not _finite(file[name], len(frames_NHW3)):
             return f"its {name} are not one finite row for each frame"

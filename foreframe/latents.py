@@ -1,6 +1,8 @@
 """The code grids of all clips on disk: their shapes, and the codes of the clips asked for.
 
-Shapes: B clips, T H W the code grid of a level.
+Beside the codes stand the actions that led to a clip's frames, where the source has actions.
+
+Shapes: B or N clips, T H W the code grid of a level, t frames, A action channels.
 """
 
 import json
@@ -13,7 +15,8 @@ import torch
 from torch import Tensor
 
 from foreframe.errors import UserError
-from foreframe.priors import Codes
+from foreframe.priors import ACTIONS, Codes
+from foreframe.priors.actions import Actions
 
 SCHEMA = "latents"
 
@@ -25,6 +28,18 @@ def shapes(file: h5py.File) -> dict[str, Codes]:
         level: Codes(_grid(file["train"][level].shape), int(sizes[level]))
         for level in json.loads(file.attrs["levels"])
     }
+
+
+def actions(file: h5py.File) -> Actions | None:
+    """Return names, mean and deviation of the actions of all training clips; None without any."""
+    if "action_names" not in file.attrs:
+        return None
+    values_NtA = file["train"][ACTIONS][:].astype(numpy.float64)
+    # As float32, so that the last bits of a sum do not matter.
+    mean_A = values_NtA.mean(axis=(0, 1)).astype(numpy.float32)
+    std_A = values_NtA.std(axis=(0, 1)).astype(numpy.float32)
+    names = tuple(json.loads(file.attrs["action_names"]))
+    return Actions(names, values_NtA.shape[1], tuple(mean_A.tolist()), tuple(std_A.tolist()))
 
 
 def require(available: Iterable[str], wanted: Iterable[str]) -> None:
@@ -42,17 +57,21 @@ def require(available: Iterable[str], wanted: Iterable[str]) -> None:
             )
 
 
-def read(group: h5py.Group, levels: Iterable[str], indices_B: Tensor) -> dict[str, Tensor]:
-    """Return the codes of some clips of a set, in this order: int64 (B,T,H,W) by level."""
-    return {level: _rows(group[level], indices_B) for level in levels}
+def read(group: h5py.Group, names: Iterable[str], indices_B: Tensor) -> dict[str, Tensor]:
+    """Return what is known of some clips of a set, in this order, by name.
+
+    Under a level's name its codes, int64 (B,T,H,W); under `ACTIONS` actions, float32 (B,t,A).
+    """
+    found = {name: _rows(group[name], indices_B) for name in names}
+    return {name: rows if name == ACTIONS else rows.long() for name, rows in found.items()}
 
 
 def _rows(dataset: h5py.Dataset, indices_B: Tensor) -> Tensor:
-    codes_BTHW = numpy.empty((len(indices_B), *dataset.shape[1:]), dataset.dtype)
+    rows = numpy.empty((len(indices_B), *dataset.shape[1:]), dataset.dtype)
     # A clip is a chunk, so reading them one by one costs no more than all at once.
-    for codes_THW, index in zip(codes_BTHW, indices_B.tolist(), strict=True):
-        dataset.read_direct(codes_THW, numpy.s_[index])
-    return torch.from_numpy(codes_BTHW).long()
+    for row, index in zip(rows, indices_B.tolist(), strict=True):
+        dataset.read_direct(row, numpy.s_[index])
+    return torch.from_numpy(rows)
 
 
 def _grid(shape: Any) -> tuple[int, int, int]:

@@ -52,6 +52,7 @@ class Writer:
         self.states = self._numbers("states", len(layout.states))
         self.lengths: list[int] = []
         self.origins: list[str] = []
+        self.parts: list[str] = []
 
     def _numbers(self, name: str, count: int) -> "_Column | None":
         if not count:
@@ -62,6 +63,7 @@ class Writer:
     def add(self, episode: Episode) -> Iterator[int]:
         """Append an episode block by block, yielding the number of frames of each block."""
         self.origins.append(episode.origin)
+        self.parts.append(episode.part)
         self.lengths.append(0)
         for block in episode.blocks:
             self._add(block)
@@ -76,6 +78,7 @@ class Writer:
         hdf5.store(self.file, "episode_start", numpy.cumsum(lengths_E) - lengths_E)
         hdf5.store(self.file, "episode_length", lengths_E)
         hdf5.store(self.file, "episode_origin", numpy.array(self.origins, dtype=object))
+        hdf5.store(self.file, "episode_part", numpy.array(self.parts, dtype=object))
 
     def _add(self, block: Block) -> None:
         # In pieces that end where chunks end: the file's bytes do not depend on the blocks.

@@ -1,7 +1,10 @@
 """Stage extract_latents: encodes every clip of every set once, with the trained autoencoder.
 
 Priors learn from these codes: encoding on the fly would cost far more than storing them
-(Xu 2022, 4.3). The training clips may be taken further apart than the autoencoder's.
+(Xu 2022, 4.3). The training clips may be taken further apart than the autoencoder's. Beside the
+codes stand the actions that led to a clip's frames, where the source has actions.
+
+Shapes: N clips, T frames, A action channels, t h w the code grid of a level.
 """
 
 import json
@@ -12,8 +15,10 @@ import numpy
 import torch
 from tqdm import tqdm
 
+from foreframe import actions as recorded
 from foreframe import autoencoders, clips, stage
 from foreframe import compute as computing
+from foreframe import frames as frames_file
 from foreframe import latents as latents_file
 from foreframe.artefacts import hdf5
 from foreframe.autoencoders import Autoencoder
@@ -21,6 +26,7 @@ from foreframe.config.compute import Compute
 from foreframe.config.latents import LatentSettings
 from foreframe.config.split import SETS
 from foreframe.normalization import Normalizer
+from foreframe.priors import ACTIONS
 from foreframe.training.samples import Samples, in_order
 
 # Clips encoded at once. Constant: another number may change the last bits, so perhaps a code.
@@ -46,6 +52,16 @@ def encode_set(
             bar.update(number)
 
 
+def write_actions(group: h5py.Group, source: clips.Clips, file: h5py.File) -> None:
+    """Write the actions that led to the frames of all clips of a set: float32 (N,T,A)."""
+    count, channels = len(source), len(recorded.names(file))
+    shape = (source.length, channels)
+    dataset = hdf5.dataset(group, ACTIONS, (count, *shape), numpy.float32, (1, *shape))
+    for first in range(0, count, BATCH):
+        part = slice(first, min(first + BATCH, count))
+        dataset[part] = recorded.leading(file, source.starts[part], source.length).numpy()
+
+
 def main(
     *,
     frames: Path,
@@ -66,11 +82,17 @@ def main(
         "levels": json.dumps(autoencoder.levels),
         "codebook_size": json.dumps(autoencoder.codebook_sizes, sort_keys=True),
     }
-    with hdf5.creating(out, latents_file.SCHEMA, attributes) as file, torch.no_grad():
-        for name in SETS:
-            starts = runs.starts(name, strides.get(name))
-            with clips.Clips(frames, starts, runs.clip_frames) as source:
-                encode_set(file.create_group(name), source, autoencoder, normalizer)
+    with frames_file.opening(frames) as known, torch.no_grad():
+        if names := recorded.names(known):
+            attributes["action_names"] = json.dumps(names)
+        with hdf5.creating(out, latents_file.SCHEMA, attributes) as file:
+            for name in SETS:
+                starts = runs.starts(name, strides.get(name))
+                with clips.Clips(frames, starts, runs.clip_frames) as source:
+                    group = file.create_group(name)
+                    encode_set(group, source, autoencoder, normalizer)
+                    if names:
+                        write_actions(group, source, known)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Stage `report`: the study as a thesis, one Typst source set as a PDF and as a single HTML file.
+"""Stage `report`: the study as a thesis, a PDF and a single HTML file, and a page about its data.
 
 Every number is read from an artefact, every picture names the artefacts it was made from. The
 sections of params.yaml are taken as plain values, so a change of a model's code leaves the report
 as it is as long as its results do not change.
 """
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,13 +17,13 @@ from foreframe.artefacts import atomic
 from foreframe.config.protocols import MAIN
 from foreframe.config.report import Report
 from foreframe.errors import UserError
-from foreframe.report import figures, values
+from foreframe.report import data, figures, values
 from foreframe.report.compile import compile_html, compile_pdf
 from foreframe.report.study import Paths, Study, load
 
 Section = dict[str, Any]
 
-SOURCE = "report.typ"
+SOURCE, DATA_SOURCE = "report.typ", "data.typ"
 
 
 def gather(folder: Path, sources: Mapping[str, Path]) -> None:
@@ -38,11 +39,13 @@ def gather(folder: Path, sources: Mapping[str, Path]) -> None:
             raise UserError(f"{path} does not exist. Get it back with git.") from None
 
 
-def describe(folder: Path, study: Study, report: Report) -> None:
+def describe(folder: Path, study: Study, found: data.Inspection, report: Report) -> None:
     """Write the numbers, the settings and the pictures of a study into `folder`."""
     atomic.write_text(folder / "settings.json", values.as_json(study.settings))
     atomic.write_text(folder / "values.json", values.as_json(values.of(study, report)))
+    atomic.write_text(folder / "data.json", values.as_json(data.of(found, study.settings, report)))
     figures.write_all(study, folder)
+    data.write_all(found, folder)
 
 
 def main(
@@ -68,7 +71,10 @@ def main(
     samples: Path,
     evaluation: Path,
     per_frame: Path,
+    inspection: Path,
+    inspection_arrays: Path,
     template: Path,
+    data_template: Path,
     chapters: tuple[Path, ...],
     style: Path,
     references: Path,
@@ -87,8 +93,9 @@ def main(
     evaluation_settings: Section,
     pdf: Path,
     html: Path,
+    data_html: Path,
 ) -> None:
-    """Draw the pictures in a temporary folder, set the report there, publish its two files."""
+    """Draw the pictures in a temporary folder, set the report there, publish its three files."""
     paths = Paths(
         frames=frames,
         split=split,
@@ -125,23 +132,29 @@ def main(
         f"protocols.{MAIN}": protocol_settings,
         "evaluation": evaluation_settings,
     }
+    found = data.load(data.Paths(frames, split, inspection, inspection_arrays))
     study = load(paths, settings)
+    study = dataclasses.replace(study, artefacts={**study.artefacts, **found.artefacts})
     sources = {
         SOURCE: template,
+        DATA_SOURCE: data_template,
         **{chapter.name: chapter for chapter in chapters},
         "style.typ": style,
         "references.bib": references,
         "published.json": published,
         "models.json": models,
         "evaluation.json": evaluation,
+        "inspection.json": inspection,
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gather(folder, sources)
-        describe(folder, study, report)
+        describe(folder, study, found, report)
         pages, page = compile_pdf(folder / SOURCE), compile_html(folder / SOURCE)
+        data_page = compile_html(folder / DATA_SOURCE)
     atomic.write_bytes(pdf, pages)
     atomic.write_bytes(html, page)
+    atomic.write_bytes(data_html, data_page)
 
 
 if __name__ == "__main__":

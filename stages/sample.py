@@ -2,10 +2,11 @@
 
 The codes of the context are given, the others sampled: top, then bottom given the whole top (Xu
 2022, 5.3.3). For the clips that the report shows, it also decodes what the thesis compares: each
-level of codes as sampled or as it truly is.
+level of codes as sampled or as it truly is. Priors that take actions are given the recorded ones,
+and the file says so: such futures know more than others.
 
-Shapes: B clips, S futures of each, T frames, t given frames, h horizon, H rows, W columns, C = 3
-colours.
+Shapes: N all clips, B some, S futures of each, T frames, t given frames, h horizon, H rows, W
+columns, C = 3 colours, A action channels.
 """
 
 import hashlib
@@ -21,8 +22,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from foreframe import actions, continued, stage
 from foreframe import compute as computing
-from foreframe import continued, stage
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts.digest import digest
 from foreframe.clips import Clips, load_split
@@ -32,12 +33,14 @@ from foreframe.config.sampling import Choice, Sampling
 from foreframe.errors import UserError
 from foreframe.predictors import latent_predictor
 from foreframe.predictors.latent_predictor import LatentPredictor
+from foreframe.priors import ACTIONS
 from foreframe.priors.engines.operations import sampling_operations
 from foreframe.priors.noise import Noise
 
 SCHEMA = "samples"
 TOP, BOTTOM = "top", "bottom"
 RECONSTRUCTION = "reconstruction"
+RECORDED = "recorded"  # where the actions of futures come from
 # Futures at once; one clip's are never parted. The number changes memory and speed, no code.
 BATCH = 64
 # The futures of a clip differ in the number that names their noise; the first has the clip's own.
@@ -54,6 +57,7 @@ class Task:
     sampling: Sampling
     protocol: ProtocolSettings
     numbers: list[int]  # of the clips, within their set
+    actions: Tensor | None  # (N,T,A) that led to the clips' frames, where the priors take them
 
     @property
     def before(self) -> int:
@@ -83,6 +87,15 @@ class Task:
         after = -(self.before + frames_BTHWC.shape[1]) % self.predictor.cover
         parts = (first.expand(-1, self.before, *[-1] * 3), frames_BTHWC)
         return self.predictor.encode(torch.cat([*parts, last.expand(-1, after, *[-1] * 3)], dim=1))
+
+    def led(self, rows: slice) -> Tensor | None:
+        """Return the actions (B,before + T,A) that led to the frames of some clips, if any.
+
+        Nothing moves from one copy of the first frame to the next: their actions are zeros.
+        """
+        if self.actions is None:
+            return None
+        return torch.nn.functional.pad(self.actions[rows], (0, 0, self.before, 0))
 
     def predicted(self, frames_BTHWC: Tensor) -> Tensor:
         """Return the frames after the context (B,h,H,W,C) of what whole codes decode to."""
@@ -122,8 +135,10 @@ def draw(task: Task, given: Latents, choice: Choice, rows: slice) -> tuple[Tenso
     futures, clips = task.futures(choice), task.numbers[rows]
     numbers = [clip + sample * FUTURES for clip in clips for sample in range(futures)]
     begun = {level: codes.repeat_interleave(futures, dim=0) for level, codes in given.items()}
+    led = task.led(rows)
+    led = None if led is None else led.repeat_interleave(futures, dim=0)
     windows = list(
-        task.predictor.roll(begun, task.protocol.horizon, choice, task.protocol.seed, numbers)
+        task.predictor.roll(begun, task.protocol.horizon, choice, task.protocol.seed, numbers, led)
     )
     frames = torch.cat([task.predictor.decode(codes)[:, task.given :] for codes in windows], dim=1)
     apart = (len(clips), futures)
@@ -187,7 +202,8 @@ def write_combinations(file: h5py.File, task: Task) -> None:
     true, sampled = read(file, "true_", task), read(file, f"{name}/", task)
     given = contexts(task, torch.from_numpy(file["real"][:show]))
     noise = Noise(task.protocol.seed, task.numbers[:show])
-    other = predictor.extend(given, task.sampling.choices[name], noise, fixed={TOP: true[TOP]})
+    choice, led = task.sampling.choices[name], task.led(slice(show))
+    other = predictor.extend(given, choice, noise, {TOP: true[TOP]}, led)
     found = {
         "true_decode": predictor.decode(true),
         f"{name}/bottom_given_true_top": other[BOTTOM],
@@ -206,16 +222,10 @@ def write_combinations(file: h5py.File, task: Task) -> None:
 
 def operations(task: Task) -> dict[str, Any]:
     """Return, by level, what sampling the first window of a clip takes; see `Operations`."""
-    found: dict[str, Any] = {}
+    found = {}
     for level, prior in task.predictor.priors.items():
         given = prior.grid[0] * task.given // task.predictor.window
-        each = sampling_operations(prior, given)
-        found[level] = {
-            "codes": each.codes,
-            "steps": each.steps,
-            "per_code": each.per_code,
-            "times_fewer": each.times_fewer,
-        }
+        found[level] = sampling_operations(prior, given).facts()
     return found
 
 
@@ -225,9 +235,11 @@ def settings_digests(predictor: LatentPredictor, sampling: Sampling) -> dict[str
         level: prior.settings.model_dump(mode="json") for level, prior in predictor.priors.items()
     }
     first = {"autoencoder": predictor.autoencoder.settings.model_dump(mode="json")}
-    chosen = {RECONSTRUCTION: first}
+    chosen: dict[str, dict[str, Any]] = {RECONSTRUCTION: first}
     for name, choice in sampling.choices.items():
         chosen[name] = {**first, **networks, "choice": choice.model_dump(mode="json")}
+        if predictor.takes_actions:
+            chosen[name][ACTIONS] = RECORDED
     return {
         name: hashlib.sha256(facts.canonical(values)).hexdigest() for name, values in chosen.items()
     }
@@ -256,7 +268,10 @@ def main(
     priors = {TOP: top, BOTTOM: bottom}
     predictor = latent_predictor.load(autoencoder, priors, normalization, device)
     chosen = continued.choose(load_split(split), protocol, out.stem)
-    task = Task(predictor, sampling, protocol, chosen.numbers.tolist())
+    led = None
+    if predictor.takes_actions:
+        led = actions.read(frames, chosen.starts, protocol.frames)
+    task = Task(predictor, sampling, protocol, chosen.numbers.tolist(), led)
     check(task, out.stem)
     attributes = {
         "protocol": out.stem,
@@ -270,6 +285,7 @@ def main(
         "settings": json.dumps(settings_digests(predictor, sampling), sort_keys=True),
         "operations": json.dumps(operations(task), sort_keys=True),
         "weights": weights_digest([autoencoder, top, bottom]),
+        **({ACTIONS: RECORDED} if predictor.takes_actions else {}),
     }
     with (
         hdf5.creating(out, SCHEMA, attributes) as file,

@@ -9,7 +9,8 @@ from foreframe.config.split import Clip, Split
 
 def main(*, frames: Path, split: Split, clip: Clip, out: Path) -> None:
     """Cut the episodes in `frames` as `split` says and write the runs of each set to `out`."""
-    clips.save_split(out, splits.cut(frames_file.episodes(frames), split, clip))
+    episodes, parts = frames_file.episodes(frames), frames_file.parts(frames)
+    clips.save_split(out, splits.cut(episodes, parts, split, clip))
 
 
 if __name__ == "__main__":

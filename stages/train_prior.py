@@ -2,6 +2,7 @@
 
 Teacher-forced: the codes of earlier positions and of the levels above are the true ones, so all
 positions are trained at once. The loss is the mean negative log-likelihood of a code, in nats.
+A prior with `actions: input` is also given the actions that led to the clips' frames.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ from foreframe.artefacts import hdf5
 from foreframe.config.compute import Compute
 from foreframe.kinds import Kind
 from foreframe.networks.initialization import initialize
-from foreframe.priors import Codes, Prior, PriorSettings
+from foreframe.priors import ACTIONS, Codes, Prior, PriorSettings
+from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
 from foreframe.training import record
 from foreframe.training.checkpoints import checkpoints
@@ -30,34 +32,38 @@ from foreframe.training.samples import Samples
 NAME = "train_prior"
 
 
-def count_operations(settings: PriorSettings, shapes: Mapping[str, Codes]) -> int:
+def count_operations(
+    settings: PriorSettings, shapes: Mapping[str, Codes], actions: Actions | None
+) -> int:
     """Return the floating-point operations of one clip's likelihood; a multiply-add is two."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         codes = {
             level: torch.empty((1, *shape.grid), dtype=torch.int64)
             for level, shape in shapes.items()
         }
-        prior = new(settings, shapes)
+        if actions is not None:
+            codes[ACTIONS] = torch.empty(1, actions.frames, len(actions.names))
+        prior = new(settings, shapes, actions)
         prior.log_prob(codes[settings.level], prior.condition(codes))
     return counter.get_total_flops()
 
 
-def new(settings: PriorSettings, shapes: Mapping[str, Codes]) -> Prior:
-    """Return an untrained prior for an autoencoder with these levels.
+def new(settings: PriorSettings, shapes: Mapping[str, Codes], actions: Actions | None) -> Prior:
+    """Return an untrained prior for an autoencoder with these levels, and data with these actions.
 
     Raises:
-        UserError: a level is not there, or its grid does not fit.
+        UserError: a level is not there, its grid does not fit, or there are no actions to take.
     """
     latents_file.require(shapes, (settings.level, *settings.condition_on))
     conditions = {level: shapes[level] for level in settings.condition_on}
-    return priors.build(settings, shapes[settings.level], conditions)
+    return priors.build(settings, shapes[settings.level], conditions, actions)
 
 
 def samples(group: h5py.Group, settings: PriorSettings) -> Samples[dict[str, Tensor]]:
-    """Return the clips of a set as a training run takes them, with the levels it needs."""
-    levels = (settings.level, *settings.condition_on)
+    """Return the clips of a set as a training run takes them, with what the prior is given."""
+    names = (settings.level, *settings.given)
     return Samples(
-        len(group["clip_start"]), lambda indices: latents_file.read(group, levels, indices)
+        len(group["clip_start"]), lambda indices: latents_file.read(group, names, indices)
     )
 
 
@@ -83,7 +89,8 @@ def main(
         checkpoints(f"{NAME}-{prior.level}", [latents], settings, code) as kept,
     ):
         shapes = latents_file.shapes(file)
-        network = new(prior, shapes)
+        actions = latents_file.actions(file)
+        network = new(prior, shapes, actions)
         initialize(network, generator(seed, purpose, "weights"))
 
         def loss(codes: dict[str, Tensor], noise: torch.Generator) -> dict[str, Tensor]:
@@ -107,7 +114,7 @@ def main(
             result,
             network,
             environment,
-            {"flops_per_clip": count_operations(prior, shapes), "grid": network.grid},
+            {"flops_per_clip": count_operations(prior, shapes, actions), "grid": network.grid},
             facts_path=facts,
             curve_path=curve,
             epochs_path=epochs,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables, tensors
 from foreframe.report.study import Paths
+from stages import inspect_data
 from tests import report_numbers as numbers
 from workflow import preset
 
@@ -91,7 +92,22 @@ def make(folder: Path, size: Size | None = None) -> Paths:
     facts.write(
         result.evaluation, "evaluation", {**numbers.evaluation(), "per_frame_checksum": checksum}
     )
+    inspected = inspection(folder)
+    inspect_data.main(
+        frames=result.frames,
+        split=result.split,
+        inspection=inspected["inspection"],
+        arrays=inspected["inspection_arrays"],
+    )
     return result
+
+
+def inspection(folder: Path) -> dict[str, Path]:
+    """Return where the inspection of the data lies, by its names in the report."""
+    return {
+        "inspection": folder / "inspection.json",
+        "inspection_arrays": folder / "inspection.h5",
+    }
 
 
 def picture(size: Size, first: int, frames: int) -> Frames:

@@ -47,7 +47,8 @@ def clone(folder: Path, preset: str = "smoke") -> Clone:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / "dvc.lock").unlink(missing_ok=True)
+    for lock in (folder / "dvc.lock", *folder.glob("studies/*/dvc.lock")):
+        lock.unlink(missing_ok=True)
     traces = folder.with_name(folder.name + ".home")
     traces.mkdir(parents=True)
     result = Clone(folder, traces)

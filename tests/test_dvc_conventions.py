@@ -1,13 +1,88 @@
-"""What users of DVC expect of a finished study: metrics, plots, experiments, remotes, the DAG."""
+"""What users of DVC expect of every study's stages, and of a finished study: metrics, plots, ..."""
 
+import importlib
 import json
+import shlex
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from foreframe import stage
+from foreframe.config import reading
 from tests import smoke
-from workflow import dag
+from workflow import dag, studies
+
+STAGES = {found.name: found for found in dag.read(smoke.ROOT)}
+VERSIONS = "data/versions.json"
+# What the finished study of the tests below has.
+MADE = [path for found in STAGES.values() if found.study == "main" for path in found.outs]
+
+
+def options(name: str) -> Mapping[str, Sequence[str]]:
+    """Return the values of each option of a stage's command, by the parameter of `main` it sets."""
+    words = shlex.split(STAGES[name].command)
+    assert words[:2] == ["python", "-m"]
+    result: dict[str, list[str]] = {}
+    for word in words[3:]:
+        if word.startswith("--"):
+            option = word.removeprefix("--").replace("-", "_")
+            assert option not in result
+            result[option] = []
+        else:
+            result[option].append(word)
+    return result
+
+
+def signature(name: str) -> Mapping[str, Any]:
+    module = shlex.split(STAGES[name].command)[2]
+    # The file of a stage has its name; `@` tells fanned-out ones apart.
+    assert module == f"stages.{studies.local(name).partition('@')[0]}"
+    return stage.signature(importlib.import_module(module).main)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_command_fits_the_signature_of_its_main(name: str) -> None:
+    given, wanted = options(name), signature(name)
+    assert given.keys() == wanted.keys()
+    for option, values in given.items():
+        assert len(values) == 1 or (values and wanted[option] == stage.PATHS), option
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
+    annotations, entry = signature(name), STAGES[name]
+    paths: set[str] = set()
+    keys: set[tuple[str, ...]] = set()
+    for option, values in options(name).items():
+        if annotations[option] in (Path, stage.PATHS):
+            paths.update(values)
+        else:
+            keys.update(tuple(value.rsplit(":", 1)) for value in values)
+    declared = {(file, key) for file, key in entry.params if file != VERSIONS}
+    # A file that is declared as a whole is given as a path.
+    whole = {file for file, key in declared if not key}
+    assert keys == {(file, key) for file, key in declared if key}
+    # `collect` learns the folder's name from its parameter, so that no shell gets to see it.
+    folder = reading.load(smoke.ROOT / "params.yaml")["videos"]
+    videos = {folder} if ("params.yaml", "videos") in declared else set()
+    assert paths == {*entry.declared_deps, *entry.outs, *whole} - videos
+
+
+@pytest.mark.parametrize("name", sorted(STAGES.keys() - {"versions"}))
+def test_a_stage_is_versioned_by_its_own_code(name: str) -> None:
+    assert (VERSIONS, f"stages.{studies.local(name).partition('@')[0]}") in STAGES[name].params
+
+
+def test_every_output_is_a_file_in_the_folder_of_its_study() -> None:
+    names = {"main": "driving"}
+    for entry in STAGES.values():
+        study = names.get(entry.study, entry.study)
+        for path in set(entry.outs) - {VERSIONS}:
+            assert path.startswith((f"data/{study}/", f"reports/{study}/")), path
+            assert Path(path).suffix, path
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +97,9 @@ def study(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> smok
 
 
 def shown(study: smoke.Clone, *command: str) -> dict[str, dict[str, object]]:
-    """Return {file: content} as `dvc metrics show` or `dvc metrics diff` gives them."""
-    content = json.loads(study.run("dvc", *command, "--json").stdout)
-    return {file: entry["data"] for file, entry in content[""]["data"].items()}
+    """Return {file: content} as `dvc metrics show` gives them, for the study that has been run."""
+    content = json.loads(study.run("dvc", *command, "--json").stdout)[""]["data"]
+    return {file: entry["data"] for file, entry in content.items() if file in MADE}
 
 
 def test_metrics_are_few_and_all_numbers(study: smoke.Clone) -> None:
@@ -48,7 +123,7 @@ def test_a_changed_parameter_shows_in_params_diff_and_reruns_by_experiment(
     study.run("dvc", "exp", "apply", "renamed")
     assert "Another title" in (study.folder / "params.yaml").read_text()
     study.run("git", "checkout", "-q", "params.yaml", "dvc.lock")
-    study.run("dvc", "checkout")
+    study.run("dvc", "checkout", "dvc.yaml")
 
 
 def test_plots_hold_learning_curves_and_codebook_usage(study: smoke.Clone, tmp_path: Path) -> None:
@@ -66,16 +141,16 @@ def test_a_colleague_pulls_what_was_pushed(study: smoke.Clone, tmp_path: Path) -
     study.run("dvc", "push")
     other = smoke.Clone(tmp_path / "colleague", study.traces)
     shutil.copytree(study.folder, other.folder, ignore=shutil.ignore_patterns("cache", "tmp"))
-    paths = [path for stage in dag.read(study.folder) for path in stage.outs]
-    for path in paths:
+    for path in MADE:
         (other.folder / path).unlink()
-    other.run("dvc", "pull")
-    for path in paths:
+    # The other studies have not been run: there is nothing of them.
+    other.run("dvc", "pull", "dvc.yaml")
+    for path in MADE:
         assert (other.folder / path).read_bytes() == (study.folder / path).read_bytes(), path
-    assert "up to date" in other.run("dvc", "status").stdout
+    assert "up to date" in other.run("dvc", "status", "dvc.yaml").stdout
     assert "up to date" in other.run("dvc", "repro").stdout
 
 
 def test_the_dag_is_drawn_with_every_stage(study: smoke.Clone) -> None:
     drawn = study.run("dvc", "dag", "--md").stdout
-    assert all(f'"{stage.name}"' in drawn for stage in dag.read(study.folder))
+    assert all(f'"{name}"' in drawn for name in STAGES)

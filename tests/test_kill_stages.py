@@ -22,8 +22,14 @@ from workflow import dag
 PARENT = 'sh -c "$0"; exit $?'
 # Of whom a kill -9 takes: all; the parent alone; the stage's first process, but not its workers.
 WAYS = ("group", "parent", "process")
-# Where the parameters of a training are, and for how many epochs it goes on here.
-LONGER = {"train_autoencoder": ("autoencoder", 8), "train_prior@top": ("priors.top", 16)}
+# What makes a stage last longer than the smoke preset's: a parameter, and its value here.
+LONGER = {
+    "collect": ("source.episodes", 30),
+    "train_autoencoder": ("autoencoder.training.epochs", 8),
+    "train_prior@top": ("priors.top.training.epochs", 16),
+}
+# Stages that go on where they were.
+RESUMING = tuple(LONGER)
 LONG = ("collect", "train_autoencoder", "train_prior@top", "sample@driving")
 
 
@@ -43,7 +49,7 @@ class Stage:
             path.unlink(missing_ok=True)
         with self.called() as running:
             yield running
-            self.found["resumed"] += "goes on after step" in running.text
+            self.found["resumed"] += "goes on after" in running.text
 
     def called(self) -> contextlib.AbstractContextManager[Running]:
         command = ["bash", "-c", PARENT, self.command]
@@ -76,15 +82,16 @@ def stage(clone: smoke.Clone, name: str) -> Stage:
     return Stage(clone, found.command, expected)
 
 
-def longer(clone: smoke.Clone, section: str, epochs: int) -> None:
-    """Let a training of the copy take more epochs than the smoke preset's, which are soon over."""
+def longer(clone: smoke.Clone, parameter: str, value: int) -> None:
+    """Give one parameter of the copy another value."""
     path = clone.folder / "params.yaml"
     yaml = YAML()
     content: Any = yaml.load(path.read_text())
     part = content
-    for key in section.split("."):
-        part = part[key]
-    part["training"]["epochs"] = epochs
+    *sections, key = parameter.split(".")
+    for section in sections:
+        part = part[section]
+    part[key] = value
     with path.open("w") as file:
         yaml.dump(content, file)
 
@@ -166,7 +173,7 @@ def test_killed_at_random_moments(
     made, seconds = prepare(name, by_dvc, tmp_path / "study")
     torment(made, seconds, kills, seed=part)
     sys.stdout.write(f"{name}, {seconds:.1f} s undisturbed: {made.found}\n")
-    if name.startswith("train"):
+    if name in RESUMING:
         assert made.found["resumed"] > 0
 
 
@@ -182,6 +189,37 @@ def test_a_training_that_is_killed_twice(by_dvc: smoke.Clone, tmp_path: Path) ->
     made.check()
     # The orphan of the second may have come to its end before it saw that it was one.
     assert made.found["resumed"] >= 1
+
+
+def test_a_collection_that_is_killed_twice(by_dvc: smoke.Clone, tmp_path: Path) -> None:
+    clone = smoke.copy(by_dvc, tmp_path / "study")
+    longer(clone, "source.episodes", 12)
+    stage(clone, "collect").run()
+    made = stage(clone, "collect")
+    for way in ("group", "parent"):
+        with made.started() as running:
+            known = episodes(made)
+            await_episode_after(made, known)
+            kill(running, way)
+            running.await_orphans()
+            made.check_whole()
+            kept = episodes(made)
+            # The orphan of the second stopped too: nobody waits for what it makes.
+            assert known < kept < 12
+    with made.started() as running:
+        assert running.wait() == 0, running.text
+        assert f"goes on after episode {kept}." in running.text
+    made.check()
+
+
+def episodes(made: Stage) -> int:
+    """Return how many episodes the journal of a collection holds."""
+    paths = made.clone.folder.glob(".checkpoints/collect-*/episodes.jsonl")
+    return sum(path.read_bytes().count(b"\n") for path in paths)
+
+
+def await_episode_after(made: Stage, known: int) -> None:
+    killing.await_true(lambda: episodes(made) > known, f"an episode after the first {known}")
 
 
 def await_checkpoint_after(made: Stage, known: int) -> None:
@@ -214,7 +252,7 @@ def test_a_signal_stops_a_training_which_then_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["train_autoencoder", "sample@driving"])
+@pytest.mark.parametrize("name", ["collect", "train_autoencoder", "sample@driving"])
 def test_two_processes_that_write_the_same_outputs(
     name: str, by_dvc: smoke.Clone, tmp_path: Path
 ) -> None:

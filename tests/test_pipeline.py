@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,12 @@ from foreframe.artefacts import digest
 from tests import smoke
 from tests.needs import needs_program
 from workflow import dag
+from workflow.studies import MAIN
 
-STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT)}
+EVERY = {stage.name: stage for stage in dag.read(smoke.ROOT)}
+VERSIONS = "data/versions.json"
+# Those of the main study, which the clones of these tests have run.
+STAGES = {name: stage for name, stage in EVERY.items() if stage.study == MAIN}
 
 
 def lock(clone: smoke.Clone) -> dict[str, Any]:
@@ -96,43 +99,58 @@ def declared_paths(name: str) -> set[str]:
     return {*STAGES[name].deps, *STAGES[name].outs}
 
 
-def arguments(name: str) -> Iterator[tuple[str, str]]:
-    words = shlex.split(STAGES[name].command)
+def arguments(name: str) -> dict[str, list[str]]:
+    """Return what follows each option of a stage's command."""
+    words = shlex.split(EVERY[name].command)
     assert words[:2] == ["python", "-m"]
-    assert len(words) % 2 == 1
-    return zip(words[3::2], words[4::2], strict=True)
+    found: dict[str, list[str]] = {}
+    for word in words[3:]:
+        if word.startswith("--"):
+            assert word not in found
+            values = found.setdefault(word, [])
+        else:
+            values.append(word)
+    assert all(found.values())
+    return found
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
     paths, keys = set(), set()
-    for _, value in arguments(name):
-        file, colon, key = value.partition(":")
+    for value in [value for values in arguments(name).values() for value in values]:
+        file, colon, key = value.rpartition(":")
         if colon:
-            assert file == "params.yaml"
-            keys.add(key)
+            keys.add((file, key))
         else:
             paths.add(value)
-    declared = {key for file, key in STAGES[name].params if file == "params.yaml"}
-    assert keys == declared - {""}
-    # The stage `versions` checks the whole of params.yaml, and declares the whole; `collect` learns
-    # the folder's name from there, so that no shell gets to see it.
-    whole = {"params.yaml"} if "" in declared else set()
-    folder = {parameter("videos")} if "videos" in declared else set()
-    assert paths - whole == {*STAGES[name].declared_deps, *STAGES[name].outs} - folder
+    declared = {(file, key) for file, key in EVERY[name].params if file != VERSIONS}
+    assert keys == {(file, key) for file, key in declared if key}
+    # Some stages declare a whole file of parameters, and take its path; `collect` learns the
+    # folder's name from a parameter, so that no shell gets to see it.
+    whole = {file for file, key in declared if not key}
+    # Where another stage writes the file of parameters, it is no dependency of its own.
+    files = {file for file, _ in declared} - whole
+    folder = {parameter("videos")} if ("params.yaml", "videos") in declared else set()
+    stage_ = EVERY[name]
+    assert paths - whole == {*stage_.declared_deps, *stage_.outs} - folder - files
 
 
 def parameter(key: str) -> Any:
     return YAML(typ="safe", pure=True).load((smoke.ROOT / "params.yaml").read_text())[key]
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_command_fits_the_signature_of_its_main(name: str) -> None:
-    module = shlex.split(STAGES[name].command)[2]
-    main = __import__(module, fromlist=["main"]).main
-    given = {option.removeprefix("--").replace("-", "_") for option, _ in arguments(name)}
-    assert given == stage.signature(main).keys()
-    assert module == f"stages.{name.partition('@')[0]}"
+    module = shlex.split(EVERY[name].command)[2]
+    signature = stage.signature(__import__(module, fromlist=["main"]).main)
+    given = {
+        option.removeprefix("--").replace("-", "_"): values
+        for option, values in arguments(name).items()
+    }
+    assert given.keys() == signature.keys()
+    several = {option for option, values in given.items() if len(values) > 1}
+    assert several <= {option for option, kind in signature.items() if kind == stage.PATHS}
+    assert module == f"stages.{name.rpartition(':')[2].partition('@')[0]}"
 
 
 def opened(clone: smoke.Clone, name: str) -> set[str]:

@@ -3,10 +3,10 @@
     python -m workflow.alone dvc repro
 
 `make report` and every `snakemake` go through here: the second waits for the first. By themselves
-DVC refuses a path that another run uses, and Snakemake removes it. DVC also writes two files in
-place, dvc.lock and its list of used paths. A kill in that moment tears them, and the number of a
-killed process can live on, as a zombie or as another process; DVC would refuse to work until
-somebody steps in. Here both are put right first.
+DVC refuses a path that another run uses, and Snakemake removes it. DVC also writes some files in
+place, each study's dvc.lock and its list of used paths. A kill in that moment tears them, and the
+number of a killed process can live on, as a zombie or as another process; DVC would refuse to work
+until somebody steps in. Here all are put right first.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from foreframe.artefacts import atomic
+from workflow import studies
 
 FOLDER = Path(".dvc", "tmp")
 # What dvc.lock notes of every path in a stage's entry.
@@ -49,9 +50,11 @@ def hold(root: Path) -> int:
 
 @contextlib.contextmanager
 def steady(root: Path) -> Iterator[None]:
-    """For as long as the block takes, dvc.lock is whole and nobody writes to it."""
+    """For as long as the block takes, every dvc.lock is whole and nobody writes to it."""
     with _guarded(root / FOLDER / "lock"):
-        _mend_lock(root)
+        # DVC reads all of them, whichever study is asked for.
+        for place in studies.places(root):
+            _mend_lock(root, place.lock)
         yield
 
 
@@ -127,20 +130,20 @@ def _runs(use: Use) -> bool:
     return "dvc" in line and line.endswith(arguments)
 
 
-def _mend_lock(root: Path) -> None:
+def _mend_lock(root: Path, name: str) -> None:
     """Put the committed dvc.lock in the place of a torn one; the run cache knows what is newer."""
-    path = root / "dvc.lock"
+    path, torn = root / name, FOLDER / f"{name}.torn".replace("/", ".")
     if not path.exists() or _whole(path.read_bytes()):
         return
-    path.rename(root / FOLDER / "dvc.lock.torn")
+    path.rename(root / torn)
     committed = subprocess.run(
-        ["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, check=False
+        ["git", "show", f"HEAD:./{name}"], cwd=root, capture_output=True, check=False
     )
     found = committed.returncode == 0 and _whole(committed.stdout)
     if found:
         atomic.write_bytes(path, committed.stdout)
     instead = "the committed one stands in" if found else "it is made again"
-    _say(f"a killed run left dvc.lock torn: it is in {FOLDER / 'dvc.lock.torn'}, and {instead}")
+    _say(f"a killed run left {name} torn: it is in {torn}, and {instead}")
 
 
 def _whole(content: bytes) -> bool:

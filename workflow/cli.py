@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_manifest(commands)
     _add_weights(commands)
+    _add_drive(commands)
+    _add_data(commands)
     return parser
 
 
@@ -54,13 +56,14 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_preset(commands: Commands) -> None:
-    parser = commands.add_parser("preset", help="write params.yaml at the scale of a preset")
+    parser = commands.add_parser("preset", help="write every params.yaml at the scale of a preset")
     parser.add_argument("name", metavar="NAME", help="smoke, laptop or thesis")
     parser.set_defaults(run=_preset)
 
 
 def _add_check(commands: Commands) -> None:
-    parser = commands.add_parser("check", help="check params.yaml and name every mistake in it")
+    parser = commands.add_parser("check", help="check every params.yaml and name each mistake")
+    parser.add_argument("study", nargs="*", help="main, replication, ... (default: all)")
     parser.set_defaults(run=_check)
 
 
@@ -110,12 +113,12 @@ def _add_costs(commands: Commands) -> None:
 def _add_verify(commands: Commands) -> None:
     parser = commands.add_parser(
         "verify",
-        help="hash every artefact again and compare it with dvc.lock",
+        help="hash every artefact of every study again and compare it with dvc.lock",
         epilog="Exit codes: 0 everything is as dvc.lock says; 1 it could not be checked; "
         "3 something is damaged or missing; 4 all is whole, but something is out of date or not "
         "made yet; 5 a rebuild gives other bytes. Of several, the first of 3, 5, 4 counts.",
     )
-    parser.add_argument("target", nargs="*", help="stages or paths (default: the whole study)")
+    parser.add_argument("target", nargs="*", help="stages, studies or paths (default: all)")
     parser.add_argument("--cache", action="store_true", help="check the objects in DVC's cache")
     parser.add_argument("--remote", default="", metavar="NAME", help="check a remote's objects")
     parser.add_argument(
@@ -138,6 +141,26 @@ def _add_manifest(commands: Commands) -> None:
     parser.set_defaults(run=_manifest)
 
 
+def _add_drive(commands: Commands) -> None:
+    parser = commands.add_parser("drive", help="drive in the learned simulator, by arrow keys")
+    parser.add_argument("--web", action="store_true", help="on a local page, not in the terminal")
+    parser.add_argument("--port", type=int, default=0, help="of the page (default: a free one)")
+    parser.add_argument("--seed", type=int, default=0, help="of the drive (default: 0)")
+    parser.add_argument("--clip", type=int, help="number of the test clip to begin with")
+    parser.add_argument(
+        "--frames-per-prediction", type=int, default=1, metavar="N", dest="per_prediction",
+        help="frames that one action is held for; more are faster (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--priors", type=Path, default=Path("data/replication/priors"), metavar="FOLDER",
+        help="with top_actions.safetensors and bottom_actions.safetensors",
+    )  # fmt: skip
+    parser.add_argument("--frames", type=int, help="nobody drives: write so many frames to --out")
+    parser.add_argument("--actions", type=Path, metavar="FILE.csv", help="for --out, one a frame")
+    parser.add_argument("--out", type=Path, help="FILE.mp4, .webm or .gif")
+    parser.set_defaults(run=_drive)
+
+
 def _add_weights(commands: Commands) -> None:
     parser = commands.add_parser("weights", help="the public weights that some metrics need")
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
@@ -153,23 +176,37 @@ def _add_weights(commands: Commands) -> None:
     parser.set_defaults(run=_weights)
 
 
+def _add_data(commands: Commands) -> None:
+    parser = commands.add_parser("data", help="the public datasets that sources read")
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    actions.add_parser("list", help="what there is, from where, and what is in the videos' folder")
+    checking = actions.add_parser("check", help="is a copy complete? (exit code 0: yes, 1: no)")
+    checking.add_argument("name", metavar="NAME", help="a source, such as kth")
+    checking.add_argument("--folder", type=Path, help="the copy (default: videos of params.yaml)")
+    parser.set_defaults(run=_data)
+
+
 def _preset(options: argparse.Namespace) -> int:
     from workflow import preset
 
-    changes = preset.write(options.name, PARAMS)
-    print(f"{PARAMS} now holds the preset {options.name}; {len(changes)} values changed.")
-    for change in changes:
-        print(f"  {change}")
+    for path, changes in preset.write_all(options.name, PARAMS).items():
+        print(f"{path} now holds the preset {options.name}; {len(changes)} values changed.")
+        for change in changes:
+            print(f"  {change}")
     return 0
 
 
-def _check(_: argparse.Namespace) -> int:
-    from foreframe.config import params
-    from workflow import protocols
+def _check(options: argparse.Namespace) -> int:
+    from workflow import preset, protocols, studies
 
-    params.load(PARAMS)
-    protocols.check(PARAMS, DEFINITION)
-    print(f"{PARAMS} is right.")
+    known = preset.checkable(PARAMS)
+    if not {*options.study} <= {*known}:
+        raise UserError(f"Choose studies of: {', '.join(known)}.")
+    for study in options.study or known:
+        path = preset.check(PARAMS, study)
+        if study == studies.MAIN:
+            protocols.check(PARAMS, DEFINITION)
+        print(f"{path} is right.")
     return 0
 
 
@@ -240,6 +277,14 @@ def _manifest(options: argparse.Namespace) -> int:
     return manifest.write(Path(), options.out)
 
 
+def _drive(options: argparse.Namespace) -> int:
+    from workflow import drive
+
+    values = {name: value for name, value in vars(options).items() if name != "run"}
+    drive.run(drive.Options(**values))
+    return 0
+
+
 def _weights(options: argparse.Namespace) -> int:
     from workflow import weights
 
@@ -251,6 +296,15 @@ def _weights(options: argparse.Namespace) -> int:
         return weights.check(options.folder)
     else:
         weights.show(options.folder)
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from workflow import datasets
+
+    if options.action == "check":
+        return datasets.check(options.name, PARAMS, options.folder)
+    datasets.show(PARAMS)
     return 0
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from foreframe import spending
 from foreframe.artefacts import facts, hdf5, log
 from foreframe.errors import UserError
-from workflow import dag
+from workflow import dag, studies
+from workflow.studies import Place
 
 # A training step is one pass forward and one backward, which takes twice the operations.
 PASSES = 3
@@ -29,7 +30,7 @@ class Cost:
     """A stage's row; None where a number does not apply or is not known.
 
     Attributes:
-        stage: its name in dvc.yaml.
+        stage: DVC's address for it, such as `train_prior@top`.
         parameters: numbers trained by gradient.
         operations: floating-point operations, a multiply-add counted as two: of all training clips,
             or of the codes that are sampled (of each future's first window).
@@ -49,7 +50,7 @@ class Cost:
 
 
 def run(root: Path, *, as_json: bool) -> int:
-    """Print a table, or JSON, of every stage that dvc.yaml has.
+    """Print tables, or JSON, of the stages of every study.
 
     Raises:
         UserError: there is no dvc.yaml in `root`.
@@ -61,9 +62,21 @@ def run(root: Path, *, as_json: bool) -> int:
         rows = [asdict(cost) for cost in costs]
         print(json.dumps({"schema": f"foreframe/{SCHEMA}", "stages": rows}, indent=2))
         return 0
-    for line in lines(costs):
-        print(line)
+    for place in studies.places(root):
+        for line in _study(place, [cost for cost in costs if studies.of(cost.stage) == place]):
+            print(line)
     return 0
+
+
+def _study(place: Place, costs: Sequence[Cost]) -> Iterator[str]:
+    """Yield the lines about one study; the main one, which needs no heading, comes first."""
+    if place.name != studies.MAIN:
+        yield ""
+        if all(cost.written is None for cost in costs):
+            yield f"The study {place.name} has not been run: {place.command}"
+            return
+        yield f"{place.definition}:"
+    yield from lines(costs)
 
 
 def table(root: Path) -> Iterator[Cost]:
@@ -148,14 +161,15 @@ def _sampled(outs: Sequence[Path]) -> int | None:
 
 def lines(costs: Sequence[Cost]) -> Iterator[str]:
     """Yield the lines of a table for people, with a sum below it."""
-    width = max(len(cost.stage) for cost in costs)
+    names = [studies.local(cost.stage) for cost in costs]
+    width = max(map(len, names))
     yield (
         f"{'stage':{width}}{'parameters':>13}{'operations':>13}{'memory':>10}{'GPU memory':>12}"
         f"{'time':>10}{'written':>10}"
     )
-    for cost in costs:
+    for name, cost in zip(names, costs, strict=True):
         yield (
-            f"{cost.stage:{width}}{_number(cost.parameters):>13}{_scaled(cost.operations):>13}"
+            f"{name:{width}}{_number(cost.parameters):>13}{_scaled(cost.operations):>13}"
             f"{_size(cost.memory):>10}{_size(cost.gpu_memory):>12}{_time(cost.seconds):>10}"
             f"{_size(cost.written):>10}"
         )

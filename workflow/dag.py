@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml as plain data: this and what it imports alone touch DVC's Python API.
+"""The stages of all studies as plain data: this and what it imports alone touch DVC's Python API.
 
 DVC resolves templates and fan-outs and compares files with dvc.lock, so whoever asks here sees the
 same DAG as `dvc repro`, and the same work to do.
@@ -24,14 +24,12 @@ from dvc.repo import Repo
 
 from foreframe import versions
 from foreframe.errors import UserError
-from workflow import refusals
+from workflow import refusals, studies
 from workflow.parameters import Parameters
+from workflow.studies import MAIN, Place
 
-# The stage whose output holds the code versions that the others take as parameters.
+# The main study's stage whose output holds the code versions that others take as parameters.
 VERSIONS = "versions"
-
-# The Snakefile's own rule, which no stage's rule may be called.
-RESERVED = "all"
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,10 @@ class Stage:
     """One stage, its paths relative to the project and sorted.
 
     Attributes:
-        name: DVC's name for it, such as `train_prior@top`.
-        identifier: the same for Snakemake, unique: letters, digits and _.
+        name: DVC's address for it, such as `train_prior@top`, or
+            `studies/replication/dvc.yaml:train_prior@top_small` in a further study.
+        study: the study it belongs to: `main` or `replication`.
+        identifier: its name for Snakemake, unique: letters, digits and _.
         command: what DVC runs; several commands stand on a line each.
         description: one line for people, or the empty string.
         declared_deps: its dependencies as dvc.yaml names them, parameter files aside.
@@ -59,6 +59,7 @@ class Stage:
     """
 
     name: str
+    study: str
     identifier: str
     command: str
     description: str
@@ -76,14 +77,15 @@ class Stage:
 
 
 def read(root: Path) -> tuple[Stage, ...]:
-    """Return the stages of `root`/dvc.yaml, sorted by name.
+    """Return the stages of `root`/dvc.yaml and of each studies/*/dvc.yaml, sorted by name.
 
     Raises:
-        UserError: dvc.yaml or a parameter file is wrong, or has what Snakemake cannot run.
+        UserError: a dvc.yaml or a parameter file is wrong, or has what Snakemake cannot run.
     """
     try:
         with Repo(str(root)) as repo:
-            return _with_due(_with_identifiers(_stages(repo)))
+            places = studies.places(Path(repo.root_dir))
+            return _with_due(_with_identifiers(_stages(repo, places), places))
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline: {error}{_cause(error)}") from error
 
@@ -94,20 +96,25 @@ def _cause(error: DvcException) -> str:
     return " ".join(f": {inner.__cause__ or inner}".split()) if inner else ""
 
 
-def _stages(repo: Repo) -> Iterator[Stage]:
+def _stages(repo: Repo, places: Sequence[Place]) -> Iterator[Stage]:
     repo.index.check_graph()
-    definition = str(Path(repo.root_dir, "dvc.yaml"))
-    found = [stage for stage in repo.index.stages if stage.path == definition]
+    homes = {str(Path(repo.root_dir, place.definition)): place for place in places}
+    found = [stage for stage in repo.index.stages if stage.path in homes]
     files = _Files(repo, {_path(repo, out) for stage in found for out in stage.outs})
     # A stage's parameters may lie in a file that another stage has yet to write.
-    coming = {_path(repo, out): _prediction(stage) for stage in found for out in stage.outs}
+    coming = {
+        _path(repo, out): _prediction(stage, homes[stage.path], out)
+        for stage in found
+        for out in stage.outs
+    }
     parameters = Parameters(repo.root_dir, coming)
-    for stage in sorted(found, key=lambda stage: stage.name):
-        refusals.check(stage, [_path(repo, item) for item in (*stage.deps, *stage.outs)])
-        yield _stage(repo, stage, files, parameters)
+    for stage in sorted(found, key=lambda stage: homes[stage.path].address(stage.name)):
+        paths = [_path(repo, item) for item in (*stage.deps, *stage.outs)]
+        refusals.check(stage, paths, homes[stage.path], repo.root_dir)
+        yield _stage(repo, stage, homes[stage.path], files, parameters)
 
 
-def _stage(repo: Repo, stage: Any, files: "_Files", parameters: Parameters) -> Stage:
+def _stage(repo: Repo, stage: Any, place: Place, files: "_Files", parameters: Parameters) -> Stage:
     meta = stage.meta or {}
     coming = parameters.coming
     sources = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
@@ -117,8 +124,9 @@ def _stage(repo: Repo, stage: Any, files: "_Files", parameters: Parameters) -> S
     # What the stage `versions` will write is known now; of any other file only its bytes can tell.
     after = {file for file in written if coming[file]}
     return Stage(
-        name=stage.name,
-        identifier=stage.name,
+        name=place.address(stage.name),
+        study=place.name,
+        identifier=stage.name if place.name == MAIN else f"{place.name}_{stage.name}",
         command=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
         description=stage.desc or "",
         declared_deps=tuple(sorted(inputs)),
@@ -139,16 +147,19 @@ def _path(repo: Repo, item: Any) -> str:
     return os.path.relpath(item.fs_path, repo.root_dir)
 
 
-def _prediction(stage: Any) -> Callable[[], Any] | None:
+def _prediction(stage: Any, place: Place, out: Any) -> Callable[[], Any] | None:
     """Return a function that tells what a stage's output will hold, or None where none can."""
-    if stage.name != VERSIONS:
+    if place.address(stage.name) != VERSIONS:
         return None
-    paths = [Path(dep.fs_path) for dep in stage.deps]
-    folders = [path for path in paths if path.is_dir()]
-    return functools.cache(lambda: _code_versions(folders))
+    return functools.cache(lambda: _code_versions(stage, out))
 
 
-def _code_versions(folders: Sequence[Path]) -> Any:
+def _code_versions(stage: Any, out: Any) -> Any:
+    deps = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    if not any(item.status() for item in (*deps, out)):
+        # To parse all the code takes longer than all else here.
+        return json.loads(Path(out.fs_path).read_text(encoding="utf-8"))
+    folders = [path for path in (Path(dep.fs_path) for dep in deps) if path.is_dir()]
     try:
         return versions.nested(versions.all_versions(folders))
     except SyntaxError as error:
@@ -176,11 +187,12 @@ def _changes(repo: Repo, stage: Any, parameters: Parameters) -> Iterator[str]:
             yield _path(repo, dep)
 
 
-def _with_identifiers(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+def _with_identifiers(stages: Iterable[Stage], places: Sequence[Place]) -> tuple[Stage, ...]:
     """Turn every other character than a letter, digit or _ into _; where two meet, add digests."""
     stages = tuple(stages)
-    plain = {stage.name: re.sub(r"\W", "_", stage.name, flags=re.ASCII) for stage in stages}
-    times = Counter([RESERVED, *plain.values()])
+    plain = {stage.name: re.sub(r"\W", "_", stage.identifier, flags=re.ASCII) for stage in stages}
+    # The Snakefile has rules of its own, one for each study.
+    times = Counter([studies.ALL, *(place.name for place in places), *plain.values()])
     digests = {name: hashlib.sha256(name.encode()).hexdigest()[:8] for name in plain}
     return tuple(
         replace(stage, identifier=f"{short}_{digests[stage.name]}" if times[short] > 1 else short)

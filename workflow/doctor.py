@@ -22,13 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 GIB = 2**30
 
 SET_UP = "Run: make setup"
-# How many deviating packages are named.
-SHOWN = 3
-# GiB.
-NEEDED_DISK = 5
-# GiB of main memory, and of a GPU's, that the presets take.
-LAPTOP_MEMORY = 4
-THESIS_GPU_MEMORY = 32
+SHOWN = 3  # deviating packages that are named
+NEEDED_DISK = 5  # GiB
+LAPTOP_MEMORY = 4  # GiB of main memory that the preset takes
+THESIS_GPU_MEMORY = 32  # GiB of a GPU's
 
 
 @dataclass(frozen=True)
@@ -243,14 +240,14 @@ def typesetting(_: Path) -> Iterator[Check]:
 
 
 def parameters(params: Path) -> Iterator[Check]:
-    """Check params.yaml, and that it asks for no more threads than there are cores."""
+    """Check every params.yaml, and that it asks for no more threads than there are cores."""
     from foreframe.config import params as schema
+    from workflow import preset
 
     try:
         content = schema.load(params)
     except UserError as error:
-        cure = "Correct the file, or run: foreframe preset laptop"
-        yield Check("params", "missing", str(error), cure)
+        yield Check("params", "missing", str(error), "Correct it, or run: foreframe preset laptop")
         return
     threads, cores = content.compute.threads, len(os.sched_getaffinity(0))
     if threads > cores:
@@ -258,6 +255,11 @@ def parameters(params: Path) -> Iterator[Check]:
         yield Check("params", "warning", detail, f"Set compute.threads to {cores}")
     else:
         yield Check("params", "ok", f"{params.name} is right")
+    for study in preset.checkable(params)[1:]:
+        try:
+            yield Check(study, "ok", f"{preset.check(params, study)} is right")
+        except UserError as error:
+            yield Check(study, "warning", str(error), "Correct the file, if you need that study")
 
 
 def presets(_: Path) -> Iterator[Check]:
@@ -267,10 +269,8 @@ def presets(_: Path) -> Iterator[Check]:
         fitting.append("laptop")
     if _gpu_memory() >= THESIS_GPU_MEMORY:
         fitting.append("thesis")
-    detail = ", ".join(fitting)
-    if "thesis" not in fitting:
-        detail += f" (thesis: a GPU with {THESIS_GPU_MEMORY} GB)"
-    yield Check("presets", "ok", detail)
+    more = "" if "thesis" in fitting else f" (thesis: a GPU with {THESIS_GPU_MEMORY} GB)"
+    yield Check("presets", "ok", f"{', '.join(fitting)}{more}")
 
 
 def _gpu_memory() -> float:

@@ -1,4 +1,4 @@
-"""`foreframe manifest`: SHA-256 checksums of every output, to publish beside a release.
+"""`foreframe manifest`: SHA-256 checksums of every output of every study, for a release.
 
 The MD5 digests of dvc.lock tell files apart and notice accidents; whoever can choose the bytes can
 make two files with the same MD5. SHA-256 withstands that, so a release carries both.
@@ -20,7 +20,7 @@ OUT_OF_DATE = 4
 
 
 def lines(root: Path) -> Iterator[str]:
-    """Yield a line for each output in dvc.lock, sorted by path, as `sha256sum -c` reads it.
+    """Yield a line for each output in a dvc.lock, sorted by path, as `sha256sum -c` reads it.
 
     Each file is also compared with its MD5, so that no damaged file is vouched for.
 

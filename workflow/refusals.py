@@ -1,19 +1,34 @@
-"""What dvc.yaml may hold and Snakemake cannot run: refused before any work, with a cure."""
+"""What a dvc.yaml may hold and Snakemake cannot run: refused before any work, with a cure."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from foreframe.errors import UserError
+from workflow.studies import MAIN, Place
 
 
-def check(stage: Any, paths: Iterable[str]) -> None:
+def check(stage: Any, paths: Iterable[str], place: Place, root: str) -> None:
     """Refuse a stage, as DVC resolved it, that no rule of Snakemake can stand for.
+
+    Args:
+        stage: of DVC's own type.
+        paths: what it reads and writes, relative to the project.
+        place: its study.
+        root: the project's folder.
 
     Raises:
         UserError: it names the stage, what is wrong with it, and the cure.
     """
-    for problem in (*_outputs(stage), *_places(stage, paths), *_meta(stage)):
-        raise UserError(f"dvc.yaml: the stage {stage.name} {problem}")
+    problems = (*_folder(stage, place, root), *_outputs(stage), *_paths(stage, paths))
+    for problem in (*problems, *_meta(stage)):
+        raise UserError(f"{place.definition}: the stage {stage.name} {problem}")
+
+
+def _folder(stage: Any, place: Place, root: str) -> Iterator[str]:
+    # So that paths read alike in every study, and the code is found.
+    if place.name != MAIN and os.path.realpath(stage.wdir) != os.path.realpath(root):
+        yield "does not work in the project's folder; write `wdir: ../..` into it"
 
 
 def _outputs(stage: Any) -> Iterator[str]:
@@ -24,7 +39,7 @@ def _outputs(stage: Any) -> Iterator[str]:
             yield f"writes the folder {out.def_path}; let it write single files"
 
 
-def _places(stage: Any, paths: Iterable[str]) -> Iterator[str]:
+def _paths(stage: Any, paths: Iterable[str]) -> Iterator[str]:
     for item in (*stage.deps, *stage.outs):
         if item.fs.protocol != "local":
             yield f"names {item.def_path}, which is on another machine; copy it by a stage first"

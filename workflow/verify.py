@@ -1,4 +1,4 @@
-"""`foreframe verify`: every artefact hashed again from its bytes and compared with dvc.lock.
+"""`foreframe verify`: every artefact hashed again from its bytes and compared with its dvc.lock.
 
 Neither DVC's state database nor its cache is believed, and DVC itself is needed only to find the
 cache and remotes.
@@ -34,32 +34,42 @@ class Options:
 
 
 def run(root: Path, options: Options, *, as_json: bool) -> int:
-    """Print every finding about the study in `root` and return the exit code.
+    """Print every finding about the studies in `root` and return the exit code.
 
     Raises:
-        UserError: the study cannot be read, or a target, remote or stage is unknown.
+        UserError: a study cannot be read, or a target, remote or stage is unknown.
     """
     start, tally = time.perf_counter(), Tally()
-    found = list(check(root, options, tally))
+    known = study.read(root)
+    found = list(_check(known, options, tally))
     seconds = time.perf_counter() - start
     code = findings.exit_code(found)
+    whole = not (options.targets or options.rebuild)
+    not_run = known.not_run if whole else ()
     if as_json:
-        print(json.dumps(_facts(found, tally, seconds, code), indent=2))
+        facts = _facts(found, tally, seconds, code)
+        print(json.dumps({**facts, "not_run": [place.name for place in not_run]}, indent=2))
         return code
     for finding in found:
         print("\n".join(finding.lines()), end="\n\n")
+    for place in not_run:
+        print(f"The study {place.name} has not been run: {place.command}")
     read = f"{tally.files} files, {tally.bytes:,} bytes in {seconds:.1f} s"
     print(f"verify: {findings.summary(found)} ({read}).")
     return code
 
 
 def check(root: Path, options: Options, tally: Tally) -> Iterator[Finding]:
-    """Yield every finding about the study in `root`, damage before what is merely out of date.
+    """Yield every finding about the studies in `root`, damage before what is merely out of date.
 
     Raises:
-        UserError: the study cannot be read, or a target, remote or stage is unknown.
+        UserError: a study cannot be read, or a target, remote or stage is unknown.
     """
-    known = study.read(root)
+    return _check(study.read(root), options, tally)
+
+
+def _check(known: Study, options: Options, tally: Tally) -> Iterator[Finding]:
+    root = known.root
     targets = [*options.targets, *([options.rebuild] if options.rebuild else [])]
     stages, paths = study.select(known, targets)
     stages = stages if targets else set(known.locked)

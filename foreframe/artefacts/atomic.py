@@ -26,7 +26,7 @@ def writing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full or failing, or the folder cannot be written to.
     """
-    try:
+    with in_plain_words(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         with _temporary(path) as temporary:
@@ -35,6 +35,17 @@ def writing(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         # Without this the new name itself may be lost in a power cut.
         _flush(path.parent)
+
+
+@contextlib.contextmanager
+def in_plain_words(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while `path` is written into a message that says what to do.
+
+    Raises:
+        UserError: the disk is full or failing, or the folder cannot be written to.
+    """
+    try:
+        yield
     except OSError as error:
         raise _plain(error, path) from error
 

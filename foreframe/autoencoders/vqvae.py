@@ -131,7 +131,16 @@ class VQVAE(Autoencoder):
 
     def loss(self, clips_BCTHW: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
         """||x - x^||^2 + beta (||z_t - sg e_t||^2 + ||z_b - sg e_b||^2), means (3.2.3, 5.1)."""
-        top, bottom = self._quantize(clips_BCTHW, generator)
+        return self.loss_of(clips_BCTHW, *self.quantize(clips_BCTHW, generator), generator)
+
+    def loss_of(
+        self,
+        clips_BCTHW: Tensor,
+        top: Quantized,
+        bottom: Quantized,
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """Return `loss` of clips (B,C,T,H,W) that are quantised already."""
         clips_hat = self.decode_vectors(top.vectors, self._drop(bottom.vectors, generator))
         reconstruction = functional.mse_loss(clips_hat.float(), clips_BCTHW.float())
         commitment = top.commitment + bottom.commitment
@@ -156,9 +165,13 @@ class VQVAE(Autoencoder):
         kept_B = torch.rand(len(bottom_BDTHW), generator=generator) >= share
         return bottom_BDTHW * kept_B.to(bottom_BDTHW)[:, None, None, None, None]
 
-    def _quantize(
+    def quantize(
         self, clips_BCTHW: Tensor, generator: torch.Generator | None
     ) -> tuple[Quantized, Quantized]:
+        """Return what becomes of clips (B,C,T,H,W) on the top and the bottom level.
+
+        In training mode the codebooks are updated, after their use.
+        """
         h_b, z_t = self._features(clips_BCTHW)
         top: Quantized = self.top_quantizer(z_t, generator)
         z_b = self._project_bottom(h_b, top.vectors)

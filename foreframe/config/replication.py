@@ -25,7 +25,7 @@ THESIS = {"autoencoder": "vqvae", "top": "pixel_snail", "bottom": "conditional_p
 OWN = {
     "search": ("foreframe.config.search", "Search"),
     "finetune": ("foreframe.config.finetune", "Finetune"),
-    "analysis": ("foreframe.config.analysis", "Analysis"),
+    "analysis": ("foreframe.analysis.settings", "Analysis"),
     "steering": ("foreframe.config.steering", "Steering"),
 }
 

@@ -22,9 +22,13 @@ class Clip(Strict):
 
 
 class Split(Strict):
-    """How the frames are shared out, and how far apart the clips of a set begin, in frames."""
+    """How the frames are shared out, and how far apart the clips of a set begin, in frames.
 
-    by: Literal["time", "episode"]
+    `by: official` keeps to the sets of the data's authors. Of the fractions it reads train and
+    validation, and only where the authors name no validation set.
+    """
+
+    by: Literal["time", "episode", "official"]
     train: Fraction
     validation: Fraction
     test: Fraction

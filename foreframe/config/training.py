@@ -19,6 +19,7 @@ class Training(Strict):
     schedule: Literal["constant", "cosine"]  # cosine falls to 0 at the last step
     warmup_steps: Annotated[int, Field(ge=0)]
     log_every: Annotated[int, Field(ge=1)]  # steps that one row of the curve averages
+    diverging: Literal["stop", "record"]  # a loss that is not finite: an error, or a result
 
     @model_validator(mode="after")
     def _decay_is_used(self) -> Self:

@@ -37,10 +37,12 @@ class Averages:
 class Quantized:
     """What becomes of encoder outputs z.
 
-    vectors: (B,D,T,H,W) float32, their gradient goes straight through to z; ids: (B,T,H,W) int64;
+    z: (B,D,T,H,W), as it came; vectors: (B,D,T,H,W) float32, the codes in its place, their gradient
+    goes straight through to z; ids: (B,T,H,W) int64;
     commitment: mean of (z - sg[e])^2, a scalar; counts: (K,) how often each code was chosen.
     """
 
+    z: Tensor
     vectors: Tensor
     ids: Tensor
     commitment: Tensor
@@ -89,7 +91,7 @@ class Quantizer(nn.Module):
                 self._update(counts_K, totals_KD)
                 self._restart(z_ND, generator)
             vectors_BDTHW = _StraightThrough.apply(z_BDTHW, codes_BDTHW)  # type: ignore[no-untyped-call]
-        return Quantized(vectors_BDTHW, ids_BTHW, commitment, counts_K)
+        return Quantized(z_BDTHW, vectors_BDTHW, ids_BTHW, commitment, counts_K)
 
     def ids(self, z_BDTHW: Tensor) -> Tensor:
         """Return the ids (B,T,H,W), int64 from 0 to K-1, of the nearest codes (Euclidean)."""

@@ -3,8 +3,11 @@
 Xu 2022 encodes whole clips and keeps the first half of their codes. The encoder is not causal, so
 those codes have seen some future; `predict` encodes the given frames alone.
 
+Priors that take actions are given those that lead to the frames of the context and of the future,
+so such a predictor knows more of the future than others.
+
 Shapes: B clips, T frames or code-frames of a window, t given ones, h predicted frames, H rows, W
-columns, C = 3 colours.
+columns, C = 3 colours, A action channels, n any number of frames.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,7 +23,7 @@ from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
 from foreframe.normalization import Normalizer
 from foreframe.predictors import Predictor
-from foreframe.priors import Prior
+from foreframe.priors import ACTIONS, Prior
 from foreframe.priors.noise import Noise
 from foreframe.priors.sampling import fastest, sample
 
@@ -46,6 +49,11 @@ class LatentPredictor(Predictor):
     def cover(self) -> int:
         """How many frames one code covers, of the level whose codes cover most."""
         return max(self._frames_per_code(level) for level in self.priors)
+
+    @property
+    def takes_actions(self) -> bool:
+        """Whether any of the priors does; `extend`, `roll` and `predict` then need them."""
+        return any(prior.actions is not None for prior in self.priors.values())
 
     def encode(self, frames_BTHWC: Tensor) -> dict[str, Tensor]:
         """Return the codes of uint8 frames, by level."""
@@ -80,20 +88,35 @@ class LatentPredictor(Predictor):
         }
 
     def extend(
-        self, given: Latents, choice: Choice, noise: Noise, fixed: Latents | None = None
+        self,
+        given: Latents,
+        choice: Choice,
+        noise: Noise,
+        fixed: Latents | None = None,
+        actions_BTA: Tensor | None = None,
+        frames: int | None = None,
     ) -> dict[str, Tensor]:
         """Return the codes (B,T,H,W) of whole windows that begin with the given ones, by level.
 
-        The levels in `fixed` are not sampled, but taken as they are.
+        The levels in `fixed` are not sampled, but taken as they are. `actions` lead to the window's
+        frames. With `frames`, only the codes that cover so many first frames are returned, and a
+        level is sampled no further unless another one looks at it: they are the same codes.
+
+        Raises:
+            UserError: the priors take actions and none are given, or `frames` fills no codes.
         """
-        latents: dict[str, Tensor] = {}
+        latents = {} if actions_BTA is None else {ACTIONS: actions_BTA.to(self.device)}
+        looked_at = {above for prior in self.priors.values() for above in prior.conditions}
         for level, prior in self.priors.items():
             if fixed is not None and level in fixed:
                 latents[level] = fixed[level].to(self.device)
                 continue
+            if frames is not None and level not in looked_at:
+                prior = prior.shortened(self._code_frames(level, frames))
             codes = given[level].to(self.device)
             latents[level] = sample(prior, codes, latents, choice, noise, fastest(prior))
-        return latents
+        found = {level: latents[level] for level in self.priors}
+        return found if frames is None else self.first(found, frames)
 
     def predict(
         self,
@@ -102,32 +125,43 @@ class LatentPredictor(Predictor):
         choice: Choice,
         seed: int,
         clips: Sequence[int],
+        actions_BnA: Tensor | None = None,
     ) -> Tensor:
-        """Return a future of each clip: uint8 (B,h,H,W,C); see `Predictor`.
+        """Return a future of each clip: uint8 (B,h,H,W,C); see `Predictor` and `roll`.
 
         Beyond one window the last given length of frames becomes the context, code for code, and
         the window moves on.
 
         Raises:
-            UserError: the given frames are not a number that a window can begin with.
+            UserError: the given frames are not a number that a window can begin with, or the
+                priors take actions and none are given.
         """
         count = context_BtHWC.shape[1]
         self._check(count)
         given = self.first(self.encode(context_BtHWC), count)
-        windows = self.roll(given, horizon, choice, seed, clips)
+        windows = self.roll(given, horizon, choice, seed, clips, actions_BnA)
         return torch.cat([self.decode(codes)[:, count:] for codes in windows], dim=1)[:, :horizon]
 
     def roll(
-        self, given: Latents, horizon: int, choice: Choice, seed: int, clips: Sequence[int]
+        self,
+        given: Latents,
+        horizon: int,
+        choice: Choice,
+        seed: int,
+        clips: Sequence[int],
+        actions_BnA: Tensor | None = None,
     ) -> Iterator[dict[str, Tensor]]:
         """Yield the codes (B,T,H,W) of windows that continue the given ones by `horizon` frames.
 
         Each window begins with codes of as many frames as were given: the last of the one before.
+        `actions` lead to the frames from the first given one on; beyond them the last one is held.
         """
         level = next(iter(self.priors))
         count = given[level].shape[1] * self._frames_per_code(level)
-        for window in range(-(-horizon // (self.window - count))):
-            latents = self.extend(given, choice, Noise(seed, clips, window))
+        moved = self.window - count
+        for window in range(-(-horizon // moved)):
+            led = None if actions_BnA is None else held(actions_BnA, window * moved, self.window)
+            latents = self.extend(given, choice, Noise(seed, clips, window), actions_BTA=led)
             yield latents
             given = self._last(latents, count)
 
@@ -156,6 +190,15 @@ class LatentPredictor(Predictor):
             )
         for level in self.priors:
             self._code_frames(level, frames)
+
+
+def held(values_Bn: Tensor, first: int, count: int) -> Tensor:
+    """Return `count` actions or frames from number `first` on, the last one as long as it takes.
+
+    Shape (B,n,...) becomes (B,count,...).
+    """
+    numbers = torch.arange(first, first + count).clamp(max=values_Bn.shape[1] - 1)
+    return values_Bn[:, numbers]
 
 
 def load(

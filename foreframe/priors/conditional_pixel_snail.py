@@ -21,6 +21,7 @@ from foreframe.errors import UserError
 from foreframe.networks import causal
 from foreframe.networks.snail import GatedResidualLayer, Trunk
 from foreframe.priors import Codes, PriorSettings
+from foreframe.priors.actions import Actions
 from foreframe.priors.snail import SnailPrior
 
 INPUT_KERNEL = (2, 2, 2)
@@ -92,8 +93,14 @@ class ConditionalPixelSnail(SnailPrior):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, codes: Codes, conditions: Mapping[str, Codes]) -> None:
-        super().__init__(settings, codes, conditions)
+    def __init__(
+        self,
+        settings: Settings,
+        codes: Codes,
+        conditions: Mapping[str, Codes],
+        actions: Actions | None,
+    ) -> None:
+        super().__init__(settings, codes, conditions, actions)
         (self.given,) = settings.condition_on
         self.input = causal.code_input(codes.codebook_size, settings.channels, INPUT_KERNEL)
         self.trunk = Trunk(
@@ -112,8 +119,10 @@ class ConditionalPixelSnail(SnailPrior):
             settings.condition_kernel,
             settings.channels,
         )
+        # Last, so that the other weights begin as they do without actions.
+        self.action_input = self._actions(settings.channels)
 
-    def condition(self, latents: Mapping[str, Tensor]) -> Tensor | None:
+    def above(self, latents: Mapping[str, Tensor]) -> Tensor | None:
         """Return features (B,F,T,H,W) of the given codes; None where they have no effect."""
         if self.settings.conditioning == "none":
             return None
@@ -122,7 +131,7 @@ class ConditionalPixelSnail(SnailPrior):
 
 
 def build(
-    settings: Settings, codes: Codes, conditions: Mapping[str, Codes]
+    settings: Settings, codes: Codes, conditions: Mapping[str, Codes], actions: Actions | None
 ) -> ConditionalPixelSnail:
     """Return an untrained prior.
 
@@ -136,4 +145,4 @@ def build(
             f"a grid of half its size above it; {given} has {conditions[given].grid}. "
             "Choose another kind of prior, or other strides of the autoencoder."
         )
-    return ConditionalPixelSnail(settings, codes, conditions)
+    return ConditionalPixelSnail(settings, codes, conditions, actions)

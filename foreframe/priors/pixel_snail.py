@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from foreframe.networks import causal
 from foreframe.networks.snail import Attention, Trunk
 from foreframe.priors import Codes, PriorSettings
+from foreframe.priors.actions import Actions
 from foreframe.priors.snail import SnailPrior
 
 KERNEL = (2, 2, 2)
@@ -40,8 +40,14 @@ class PixelSnail(SnailPrior):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, codes: Codes, conditions: Mapping[str, Codes]) -> None:
-        super().__init__(settings, codes, conditions)
+    def __init__(
+        self,
+        settings: Settings,
+        codes: Codes,
+        conditions: Mapping[str, Codes],
+        actions: Actions | None,
+    ) -> None:
+        super().__init__(settings, codes, conditions, actions)
         width = settings.channels
         scaled = settings.key_channels if settings.attention_scale == "key" else 2 * width
         self.input = causal.code_input(codes.codebook_size, width, KERNEL)
@@ -54,12 +60,13 @@ class PixelSnail(SnailPrior):
             codes.grid,
             codes.codebook_size,
         )
+        # Last, so that the other weights begin as they do without actions.
+        self.action_input = self._actions(width)
 
-    def condition(self, latents: Mapping[str, Tensor]) -> None:
-        """Return None: nothing is given but the level's own codes."""
 
-
-def build(settings: Settings, codes: Codes, conditions: Mapping[str, Codes]) -> PixelSnail:
+def build(
+    settings: Settings, codes: Codes, conditions: Mapping[str, Codes], actions: Actions | None
+) -> PixelSnail:
     """Return an untrained prior; `conditions` must be empty."""
     assert not conditions
-    return PixelSnail(settings, codes, conditions)
+    return PixelSnail(settings, codes, conditions, actions)

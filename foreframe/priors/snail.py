@@ -2,21 +2,43 @@
 
 The sampling engines know this form, and so sample every prior that has it.
 
-Shapes: B batch, K codes, T H W code grid.
+Shapes: B batch, K codes, F features, T H W code grid.
 """
+
+from collections.abc import Mapping
 
 from torch import Tensor
 
+from foreframe.errors import UserError
 from foreframe.networks.causal import CausalEmbedding
 from foreframe.networks.snail import Trunk
-from foreframe.priors import Prior
+from foreframe.priors import ACTIONS, Prior
+from foreframe.priors.actions import ActionInput
 
 
 class SnailPrior(Prior):
-    """A prior with an input layer and a trunk; a kind's constructor makes both."""
+    """A prior with an input layer, a trunk and perhaps actions; a kind's constructor makes them."""
 
     input: CausalEmbedding
     trunk: Trunk
+    action_input: ActionInput | None
+
+    def above(self, latents: Mapping[str, Tensor]) -> Tensor | None:
+        """Return features (B,F,T,H,W) of the levels above; None where they have no effect."""
+        return None
+
+    def condition(self, latents: Mapping[str, Tensor]) -> Tensor | None:
+        """Return features (B,F,T,H,W) of the levels above and of the actions; see `Prior`."""
+        above = self.above(latents)
+        if self.action_input is None:
+            return above
+        if ACTIONS not in latents:
+            raise UserError(
+                f"The prior of the level {self.settings.level} takes actions, but none are given "
+                "here. Give them, or use priors that were trained with actions: none."
+            )
+        features: Tensor = self.action_input(latents[ACTIONS])
+        return features if above is None else above + features
 
     def logits(
         self, codes_BTHW: Tensor, condition: Tensor | None, known: Tensor | None = None
@@ -27,3 +49,6 @@ class SnailPrior(Prior):
             start = start + condition[:, :, : codes_BTHW.shape[1]]
         logits: Tensor = self.trunk(start)
         return logits
+
+    def _actions(self, channels: int) -> ActionInput | None:
+        return None if self.actions is None else ActionInput(self.actions, self.grid, channels)

@@ -4,9 +4,10 @@ A picture NAME is NAME.svg or NAME.png, with NAME.webp beside it where it also p
 holds its alternative text and its artefacts, and is where the Typst source reads both.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -15,7 +16,7 @@ from foreframe.artefacts import atomic
 from foreframe.report import animations, curves, pictures, plots, strips, style, values
 from foreframe.report.schematics import conditional_pixel_snail, pixel_snail, vqvae
 from foreframe.report.schematics.diagram import size
-from foreframe.report.study import LEVELS, Study
+from foreframe.report.study import LEVELS, Artefact, Study
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,19 @@ def write_all(study: Study, folder: Path) -> None:
             write(drawing, study, folder)
 
 
-def write(drawing: Drawing, study: Study, folder: Path) -> None:
+class Sources(Protocol):
+    """What a drawing's roles are looked up in, and how fast its clip plays."""
+
+    @property
+    def artefacts(self) -> Mapping[str, Artefact]:
+        """Artefacts by role."""
+
+    @property
+    def frame_interval(self) -> float:
+        """Seconds from one frame to the next."""
+
+
+def write(drawing: Drawing, study: Sources, folder: Path) -> None:
     """Write one picture and its description."""
     suffix = "svg" if isinstance(drawing.content, Figure) else "png"
     path = folder / f"{drawing.name}.{suffix}"

@@ -53,7 +53,7 @@ def of(study: Study, report: Report) -> dict[str, Any]:
         "grids": {level: list(grid) for level, grid in study.grids.items()},
         "trainings": {name: _training(study.trainings[name]) for name in MODELS},
         "environments": _environments(study),
-        "parameters": {name: _rows(value) for name, value in _sections(study).items()},
+        "parameters": {name: as_rows(value) for name, value in _sections(study).items()},
         "choices": list(study.rollouts.futures),
         "predictors": _predictors(study),
         "examples": len(study.examples["original"]),
@@ -141,13 +141,13 @@ def _sections(study: Study) -> dict[str, Any]:
     return sections | {f"priors.{level}": priors[level] for level in priors}
 
 
-def _rows(value: Any, key: str = "") -> list[list[str]]:
+def as_rows(value: Any, key: str = "") -> list[list[str]]:
     """Return a section's settings as rows of dotted key and value, in the order of the file."""
     if not isinstance(value, Mapping):
         return [[key, _word(value)]]
     rows = []
     for name, part in value.items():
-        rows += _rows(part, f"{key}.{name}" if key else name)
+        rows += as_rows(part, f"{key}.{name}" if key else name)
     return rows
 
 

@@ -1,8 +1,10 @@
 """Where frames come from: each kind of source is one file that streams episodes of 8-bit frames.
 
-A source module has `Settings` (a `SourceSettings`), `ACTIONS` and `STATES` (the names of its action
-channels, and of what it knows of the scene in each frame; empty if it has none) and
-`episodes(settings, seed, videos, workers) -> Iterator[Episode]`.
+A source module has `Settings` (a `SourceSettings`) and
+`stream(settings, seed, videos, workers, first) -> Stream`: `videos` is the folder of the user's own
+data, `workers` is how many processes may work, and `first` is how many leading episodes an earlier,
+interrupted run has recorded. These are left out, not made again, and what follows is the same bytes
+as in a whole run. docs/data.md has a section for each kind.
 """
 
 from collections.abc import Iterator
@@ -55,16 +57,32 @@ class Episode:
         origin: the seed or the file name that the frames come from.
         total: the number of episodes that the source has.
         blocks: the frames in order of time.
+        part: the set that the authors of the data put it in, `train`, `validation` or `test`; empty
+            where they name none.
     """
 
     origin: str
     total: int
     blocks: Iterator[Block]
+    part: str = ""
 
 
-def in_blocks(
-    rows: Iterator[Row],
-) -> Iterator[Block]:
+@dataclass(frozen=True)
+class Stream:
+    """What a source gives: its episodes, each made when it is asked for.
+
+    Attributes:
+        actions: the names of the action channels, empty if there are none.
+        states: the names of what is known of the scene in each frame, empty if nothing is.
+        episodes: all but those left out at the beginning, in an order that never changes.
+    """
+
+    actions: tuple[str, ...]
+    states: tuple[str, ...]
+    episodes: Iterator[Episode]
+
+
+def in_blocks(rows: Iterator[Row]) -> Iterator[Block]:
     """Yield blocks of rows: `BLOCK` in each, fewer in the last."""
     while chunk := list(islice(rows, BLOCK)):
         frames, actions, states = (numpy.stack(column) for column in zip(*chunk, strict=True))

@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from foreframe.randomness import numpy_generator
-from foreframe.sources import BLOCK, Block, Episode, Row, SourceSettings, in_blocks, parallel
+from foreframe.sources import (
+    BLOCK,
+    Block,
+    Episode,
+    Row,
+    SourceSettings,
+    Stream,
+    in_blocks,
+    parallel,
+)
 from foreframe.sources.car_racing_camera import Camera, Simulator
 from foreframe.sources.car_racing_driver import PERIOD, Driver
 from foreframe.sources.car_racing_state import STATES, state
-
-__all__ = ["ACTIONS", "STATES", "Settings", "episodes"]
+from foreframe.sources.car_racing_variety import Look, Variety, draw
 
 ACTIONS = ("steer", "gas", "brake")
 
@@ -38,6 +46,7 @@ class Settings(SourceSettings):
     frames_per_episode: Annotated[int, Field(ge=1)]
     speed_low: Annotated[float, Field(ge=5, le=50)]
     speed_high: Annotated[float, Field(ge=5, le=50)]
+    variety: Variety
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -60,27 +69,37 @@ class Settings(SourceSettings):
         return round(self.frame_interval / PERIOD)
 
 
-def episodes(settings: Settings, seed: int, videos: Path, workers: int) -> Iterator[Episode]:
-    """Yield `settings.episodes` episodes; the same seed gives the same bytes for any `workers`.
+def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
+    """Return `settings.episodes` episodes; the same seed gives the same bytes for any `workers`.
 
     `videos` is not read: this source makes its own.
     """
-    jobs = [numpy_generator(seed, "car_racing", number) for number in range(settings.episodes)]
+    return Stream(ACTIONS, STATES, _episodes(settings, seed, workers, first))
+
+
+def _episodes(settings: Settings, seed: int, workers: int, first: int) -> Iterator[Episode]:
+    numbers = range(first, settings.episodes)
+    jobs = [numpy_generator(seed, "car_racing", number) for number in numbers]
     track_seeds = [int(job.integers(1 << 31)) for job in jobs]
-    streams = parallel.in_order(
+    # Of generators of their own: what an episode looks like changes nothing in how it is driven.
+    looks = [
+        draw(settings.variety, numpy_generator(seed, "car_racing", number, "look"))
+        for number in numbers
+    ]
+    drives = parallel.in_order(
         partial(_drive, settings),
-        list(zip(track_seeds, jobs, strict=True)),
+        list(zip(track_seeds, jobs, looks, strict=True)),
         workers,
         BLOCK * settings.height * settings.width * 3,
     )
-    for track_seed, stream in zip(track_seeds, streams, strict=True):
-        yield Episode(f"seed {track_seed}", settings.episodes, stream)
+    for track_seed, blocks in zip(track_seeds, drives, strict=True):
+        yield Episode(f"seed {track_seed}", settings.episodes, blocks)
 
 
-def _drive(settings: Settings, job: tuple[int, numpy.random.Generator]) -> Iterator[Block]:
-    track_seed, generator = job
+def _drive(settings: Settings, job: tuple[int, numpy.random.Generator, Look]) -> Iterator[Block]:
+    track_seed, generator, look = job
     # A world of its own for each episode: a used one keeps traces of the last.
-    simulator = Simulator()
+    simulator = Simulator(look)
     simulator.reset(seed=track_seed)
     track_N2 = numpy.array(simulator.track)[:, 2:]
     # Every track begins with the same straight: start anywhere instead.

@@ -5,6 +5,7 @@ Here the road alone is drawn, only where the camera looks; the view is Gymnasium
 dashboard: the car stands in the lower middle and drives upwards.
 """
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from gymnasium.envs.box2d import car_racing
 from gymnasium.envs.box2d.car_dynamics import Car
 from numpy.typing import NDArray
 
+from foreframe.sources.car_racing_variety import Look
+
 # The picture above the dashboard, in pixels of Gymnasium's window.
 WINDOW = (1000, 700)
 # The car's height above the bottom of that picture.
@@ -29,7 +32,24 @@ ZOOM = car_racing.ZOOM * car_racing.SCALE
 
 
 class Simulator(car_racing.CarRacing):
-    """CarRacing-v3 that draws nothing: stepping alone is about a hundred times faster."""
+    """CarRacing-v3 that draws nothing: stepping alone is about a hundred times faster.
+
+    Of `look` it takes the shape of the track.
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+
+    def _create_track(self) -> bool:
+        # Gymnasium keeps these as constants of its module; they are its own again at once.
+        changes = {
+            "TRACK_WIDTH": self.look.width * car_racing.TRACK_WIDTH,
+            "TRACK_TURN_RATE": self.look.turn * car_racing.TRACK_TURN_RATE,
+            "TRACK_RAD": self.look.radius * car_racing.TRACK_RAD,
+        }
+        with _constants(changes):
+            return bool(super()._create_track())  # type: ignore[no-untyped-call]
 
     def _render(self, mode: str) -> None:
         """Leave out the picture that every step would draw."""
@@ -55,15 +75,26 @@ class Simulator(car_racing.CarRacing):
         """How fast the car is, in units of length a second."""
         return math.hypot(*self._car.hull.linearVelocity)
 
-    def draw_car(self, surface: pygame.Surface, offset: NDArray[numpy.float64]) -> None:
-        """Draw the car upright, `offset` (2,) being the pixel of the world's origin."""
-        origin = pygame.math.Vector2(*offset)
-        self._car.draw(surface, ZOOM, origin, -self.angle, draw_particles=False)
+    def draw_car(
+        self, surface: pygame.Surface, zoom: float, offset: NDArray[numpy.float64], angle: float
+    ) -> None:
+        """Draw the car in a world turned by `angle`, its origin at the pixel `offset`, (2,)."""
+        self._car.draw(surface, zoom, pygame.math.Vector2(*offset), angle, draw_particles=False)
 
     @property
     def _car(self) -> Any:
         assert self.car is not None, "there is a car after reset()"
         return self.car
+
+
+@contextlib.contextmanager
+def _constants(changes: dict[str, float]) -> Iterator[None]:
+    before = {name: getattr(car_racing, name) for name in changes}
+    vars(car_racing).update(changes)
+    try:
+        yield
+    finally:
+        vars(car_racing).update(before)
 
 
 @dataclass(frozen=True)
@@ -76,10 +107,11 @@ class _Shapes:
 
 
 class Camera:
-    """Draws the world of one simulator as frames of one size."""
+    """Draws the world of one simulator as frames of one size, as its look says."""
 
     def __init__(self, simulator: Simulator, height: int, width: int) -> None:
-        self.simulator = simulator
+        self.simulator, self.look = simulator, simulator.look
+        self.zoom = self.look.zoom * ZOOM
         self.size = (width, height)
         # The largest window of the frame's shape, then scaled to its size.
         scale = min(WINDOW[0] / width, WINDOW[1] / height)
@@ -91,35 +123,41 @@ class Camera:
     def shoot(self) -> NDArray[numpy.uint8]:
         """Return the frame of this moment: uint8 (height, width, 3), RGB."""
         simulator = self.simulator
-        self.surface.fill(_color(simulator.bg_color))
+        self.surface.fill(self.look.grass(_color(simulator.bg_color)))
+        lighter = self.look.grass(_color(simulator.grass_color))
         for _, corners in self._visible(self.grass):
-            pygame.draw.polygon(self.surface, _color(simulator.grass_color), corners)
+            pygame.draw.polygon(self.surface, lighter, corners)
         for place, corners in self._visible(self.road):
             # Read anew each time: a tile changes its colour once the car has touched it.
-            pygame.draw.polygon(self.surface, _color(simulator.road_poly[place][1]), corners)
-        simulator.draw_car(self.surface, self._offset())
+            color = self.look.paved(_color(simulator.road_poly[place][1]))
+            pygame.draw.polygon(self.surface, color, corners)
+        simulator.draw_car(self.surface, self.zoom, self._offset(), self._angle())
         scaled = pygame.surfarray.array3d(pygame.transform.smoothscale(self.surface, self.size))
         # The drawing's second axis points up, a frame's first one points down.
-        return numpy.ascontiguousarray(scaled.swapaxes(0, 1)[::-1])
+        return self.look.seen(numpy.ascontiguousarray(scaled.swapaxes(0, 1)[::-1]))
 
     def _offset(self) -> NDArray[numpy.float64]:
-        turned_2 = self._turned(-ZOOM * self.simulator.position)
-        return turned_2 + numpy.array([self.window[0] / 2, CAR_HEIGHT])
+        turned_2 = self._turned(-self.zoom * self.simulator.position)
+        right, up = (part * self.window[0] for part in self.look.shift)
+        return turned_2 + numpy.array([self.window[0] / 2 + right, CAR_HEIGHT + up])
+
+    def _angle(self) -> float:
+        # The car's direction becomes the picture's upwards.
+        return self.look.tilt - self.simulator.angle
 
     def _turned(self, points: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        # The car's direction becomes the picture's upwards.
-        sine, cosine = math.sin(-self.simulator.angle), math.cos(-self.simulator.angle)
+        sine, cosine = math.sin(self._angle()), math.cos(self._angle())
         return points @ numpy.array([[cosine, sine], [-sine, cosine]])
 
     def _visible(self, shapes: _Shapes) -> Iterator[tuple[int, NDArray[numpy.float64]]]:
         """Yield the number of each polygon that may be seen, and its corners in pixels, (4, 2)."""
         half = numpy.array(self.window) / 2
         distances_P2 = numpy.abs(self._pixels(shapes.middles) - half)
-        seen_P = (distances_P2 <= half + ZOOM * shapes.radii).all(axis=1)
+        seen_P = (distances_P2 <= half + self.zoom * shapes.radii).all(axis=1)
         return zip(numpy.flatnonzero(seen_P), self._pixels(shapes.corners[seen_P]), strict=True)
 
     def _pixels(self, points: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        return self._turned(ZOOM * points) + self._offset()
+        return self._turned(self.zoom * points) + self._offset()
 
 
 def _shapes(corners_P42: NDArray[numpy.float64]) -> _Shapes:

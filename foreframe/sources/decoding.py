@@ -18,26 +18,14 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
+from foreframe.sources.fitting import LARGEST_PICTURE, SCALING, fit, over_black
 
 # Kinds of files by what they hold, as FFmpeg names them; a playlist called .mp4 is none of them.
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif")
-
-# A small file can claim a huge picture.
-LARGEST_PICTURE = 8192 * 8192
-
-# Averages all source pixels of a pixel; the flags give the same bytes on every processor.
-SCALING = (
-    Interpolation.AREA
-    | Interpolation.ACCURATE_RND
-    | Interpolation.BITEXACT
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
 
 
 @dataclass(frozen=True)
@@ -62,14 +50,19 @@ def read(
     """
     # repr gives the decimal number that was asked for: 0.1 is 1/10 here, and no drift adds up.
     interval = Fraction(repr(frame_interval))
-    with _opening(path) as (container, stream):
+    with opening(path) as (container, stream):
         ratio = float(stream.sample_aspect_ratio or 1) or 1.0
         for shot in _resampled(_shots(path, container, stream), interval):
-            yield _fitted(shot.picture, height, width, ratio)
+            yield fitted(shot.picture, height, width, ratio)
 
 
 @contextlib.contextmanager
-def _opening(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opening(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Yield a video file, open for reading, and its first stream of pictures.
+
+    Raises:
+        UserError: the file is no video, has no picture or huge ones.
+    """
     try:
         # Nothing but this one file is opened, whatever the file asks for.
         container = av.open(str(path), options={"protocol_whitelist": "file"})
@@ -101,17 +94,17 @@ def _shots(path: Path, container: InputContainer, stream: VideoStream) -> Iterat
     first = last = end = None
     longest = Fraction(0)
     for picture in _pictures(path, container, stream):
-        _check(path, picture, last)
+        check(path, picture, last)
         step = 1 / (stream.average_rate or Fraction(25))
         fallback = Fraction(0) if last is None else last + step
-        time = fallback if picture.pts is None else _seconds(stream, picture.pts)
+        time = fallback if picture.pts is None else in_seconds(stream, picture.pts)
         if last is not None and time <= last:
             # A picture that is replaced at once is never seen.
             continue
         if last is not None:
             longest = max(longest, time - last)
         first = time if first is None else first
-        last, end = time, time + (_seconds(stream, picture.duration) or step)
+        last, end = time, time + (in_seconds(stream, picture.duration) or step)
         yield _Shot(time, picture)
     if first is None or end is None:
         raise UserError(f"{path} has no frame. Remove it.")
@@ -125,7 +118,7 @@ def _pictures(path: Path, container: InputContainer, stream: VideoStream) -> Ite
             # The last packet is empty and fetches the pictures still held back.
             yield from decoder.decode(packet if packet.size else None)
     except FFmpegError as error:
-        raise _damaged(path, f"it cannot be decoded ({error.strerror})") from None
+        raise damaged(path, f"it cannot be decoded ({error.strerror})") from None
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
@@ -139,9 +132,14 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     return decoder
 
 
-def _check(path: Path, picture: VideoFrame, last: Fraction | None) -> None:
+def check(path: Path, picture: VideoFrame, last: Fraction | None) -> None:
+    """Refuse a picture that is incomplete, after the time `last` in s, or of more than 8 bits.
+
+    Raises:
+        UserError: names the file.
+    """
     if picture.is_corrupt:
-        raise _damaged(path, f"a picture after {float(last or 0):.3g} s is incomplete")
+        raise damaged(path, f"a picture after {float(last or 0):.3g} s is incomplete")
     bits = max(component.bits for component in picture.format.components)
     if bits > 8:
         raise UserError(
@@ -154,11 +152,11 @@ def _check_complete(
     path: Path, container: InputContainer, stream: VideoStream, span: Fraction, longest: Fraction
 ) -> None:
     if container.format.name == "gif" and not _tail(path).endswith(b";"):
-        raise _damaged(path, "its end is missing")
+        raise damaged(path, "its end is missing")
     # A cut made in a video editor shortens one of these alone, so all have to agree.
     declared = min(_declared(container, stream), default=Fraction(0))
     if span < declared - longest * Fraction(3, 4) - Fraction(1, 200):
-        raise _damaged(path, f"it says {float(declared):.4g} s but ends after {float(span):.4g} s")
+        raise damaged(path, f"it says {float(declared):.4g} s but ends after {float(span):.4g} s")
 
 
 def _tail(path: Path) -> bytes:
@@ -171,7 +169,7 @@ def _tail(path: Path) -> bytes:
 def _declared(container: InputContainer, stream: VideoStream) -> Iterator[Fraction]:
     """Yield the durations in seconds that the file claims for its pictures."""
     if stream.duration:
-        yield _seconds(stream, stream.duration)
+        yield in_seconds(stream, stream.duration)
     elif text := stream.metadata.get("DURATION"):
         hours, minutes, seconds = text.split(":")
         yield (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds)
@@ -181,12 +179,14 @@ def _declared(container: InputContainer, stream: VideoStream) -> Iterator[Fracti
         yield Fraction(container.duration, av.time_base)
 
 
-def _seconds(stream: VideoStream, ticks: int) -> Fraction:
+def in_seconds(stream: VideoStream, ticks: int) -> Fraction:
+    """Return a time of a stream, in ticks of its clock, in seconds."""
     assert stream.time_base is not None, "a demuxed stream has a time base"
     return ticks * stream.time_base
 
 
-def _damaged(path: Path, how: str) -> UserError:
+def damaged(path: Path, how: str) -> UserError:
+    """Return the error for a file of which a part is missing or wrong."""
     return UserError(
         f"{path} is damaged or cut short: {how}. Copy it again, remove it, or keep what is left: "
         "ffmpeg -i OLD NEW.mp4"
@@ -211,21 +211,14 @@ def _resampled(shots: Iterator[_Shot], interval: Fraction) -> Iterator[_Shot]:
         number += 1
 
 
-def _fitted(picture: VideoFrame, height: int, width: int, ratio: float) -> NDArray[numpy.uint8]:
-    """Return the picture's middle as a frame; `ratio` is a source pixel's width to its height."""
+def fitted(picture: VideoFrame, height: int, width: int, ratio: float) -> NDArray[numpy.uint8]:
+    """Return the middle as a frame, uint8 (height, width, 3); `ratio` as in `fitting.fit`."""
     quarters = round(picture.rotation / 90) % 4
     if quarters % 2:
         height, width = width, height
-    rgb_HW3 = _opaque(picture)
-    # Cropped before it is scaled: a long thin picture stays small.
-    rows = min(picture.height, max(1, round(picture.width * ratio * height / width)))
-    columns = min(picture.width, max(1, round(picture.height * width / height / ratio)))
-    top, left = (picture.height - rows) // 2, (picture.width - columns) // 2
-    middle_HW3 = numpy.ascontiguousarray(rgb_HW3[top : top + rows, left : left + columns])
-    middle = VideoFrame.from_ndarray(middle_HW3, format="rgb24")
-    scaled = middle.reformat(width, height, interpolation=SCALING, threads=1)
+    frame_HW3 = fit(_opaque(picture), height, width, ratio=ratio)
     # Both turn to the left.
-    return numpy.ascontiguousarray(numpy.rot90(scaled.to_ndarray(), quarters))
+    return numpy.ascontiguousarray(numpy.rot90(frame_HW3, quarters))
 
 
 def _opaque(picture: VideoFrame) -> NDArray[numpy.uint8]:
@@ -235,8 +228,4 @@ def _opaque(picture: VideoFrame) -> NDArray[numpy.uint8]:
     form = "rgba" if transparent else "rgb24"
     converted = picture.reformat(format=form, interpolation=SCALING, threads=1)
     colours = converted.to_ndarray().astype(numpy.uint8, copy=False)
-    if not transparent:
-        return colours
-    # In 16 bits 255 * 255 still fits.
-    wide = colours.astype(numpy.uint16)
-    return ((wide[..., :3] * wide[..., 3:] + 127) // 255).astype(numpy.uint8)
+    return over_black(colours) if transparent else colours

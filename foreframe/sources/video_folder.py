@@ -9,10 +9,16 @@ from typing import Literal
 import numpy
 
 from foreframe.errors import UserError
-from foreframe.sources import BLOCK, Block, Episode, SourceSettings, decoding, in_blocks, parallel
-
-ACTIONS = ()
-STATES = ()
+from foreframe.sources import (
+    BLOCK,
+    Block,
+    Episode,
+    SourceSettings,
+    Stream,
+    decoding,
+    in_blocks,
+    parallel,
+)
 
 ENDINGS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
 
@@ -23,20 +29,24 @@ class Settings(SourceSettings):
     kind: Literal["video_folder"]
 
 
-def episodes(settings: Settings, seed: int, videos: Path, workers: int) -> Iterator[Episode]:
-    """Yield the videos of a folder in the natural order of their names (clip2 before clip10).
+def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
+    """Return the videos of a folder in the natural order of their names (clip2 before clip10).
 
     Nothing here is random: `seed` is not used.
 
     Raises:
         UserError: the folder is missing, empty or holds another file, or a video cannot be used.
     """
-    paths = listed(videos)
-    streams = parallel.in_order(
-        partial(_read, settings), paths, workers, BLOCK * settings.height * settings.width * 3
+    return Stream((), (), _episodes(settings, listed(videos), workers, first))
+
+
+def _episodes(settings: Settings, paths: list[Path], workers: int, first: int) -> Iterator[Episode]:
+    rest = paths[first:]
+    videos = parallel.in_order(
+        partial(_read, settings), rest, workers, BLOCK * settings.height * settings.width * 3
     )
-    for path, stream in zip(paths, streams, strict=True):
-        yield Episode(path.name, len(paths), stream)
+    for path, blocks in zip(rest, videos, strict=True):
+        yield Episode(path.name, len(paths), blocks)
 
 
 def listed(videos: Path) -> list[Path]:

@@ -4,12 +4,12 @@ Data order, noise and step size are functions of the step; nothing else is carri
 weights, the optimiser's moments and the curves. The same step gives the same bytes, always.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-import pandas
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -22,26 +22,16 @@ from foreframe.randomness import generator
 from foreframe.training import optimization
 from foreframe.training.checkpoints import Checkpoints, Snapshot
 from foreframe.training.interruption import Interruption
+from foreframe.training.result import Result, table
 from foreframe.training.samples import Batch, Samples, in_order, shuffled, to_device
 from foreframe.training.tally import Tally
 
-FIRST = ("epoch", "step", "samples", "loss", "train_loss", "validation_loss")
+DIVERGED = (
+    "the training has diverged. Lower training.learning_rate, set training.gradient_clip, for "
+    "example to 1.0, or let training.diverging record it."
+)
 
 Loss = Callable[[Batch, torch.Generator], Mapping[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a training run leaves besides the weights, which are in the model.
-
-    curve: one row for each `log_every` steps, means over them: step, epoch, samples, loss, ...
-    epochs: one row for each epoch: epoch, step, samples, train_loss, ..., validation_loss, ...
-    """
-
-    steps: int
-    samples: int
-    curve: pandas.DataFrame
-    epochs: pandas.DataFrame
 
 
 def fit(
@@ -66,9 +56,12 @@ def fit(
     set after every epoch, in eval mode and without gradients. Equal arguments give equal weights,
     whether or not the run was interrupted; the random numbers are named by `seed` and `purpose`.
 
+    With `training.diverging: record` a run whose loss is no longer finite ends before that step,
+    and validates once more.
+
     Raises:
         UserError: the training set is empty, the warm-up is longer than the run, or the loss is no
-            longer a finite number.
+            finite number: at the first step, or later where that is not to be recorded.
         SystemExit: after SIGINT or SIGTERM (130, 143), once a checkpoint is written.
     """
     model.to(device)
@@ -98,10 +91,11 @@ class _Run(Generic[Batch]):
     step: int = 0
     samples: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
-    epochs: list[dict[str, float]] = field(default_factory=list)
+    epochs: list[dict[str, float | None]] = field(default_factory=list)
     window: Tally = field(default_factory=Tally)
     epoch: Tally = field(default_factory=Tally)
     unchecked: list[Tensor] = field(default_factory=list)  # not yet known to be finite
+    diverged_at: int | None = None
 
     def __post_init__(self) -> None:
         self.optimizer = optimization.optimizer(self.model, self.training)
@@ -123,15 +117,27 @@ class _Run(Generic[Batch]):
 
     def go(self) -> None:
         with self._bar() as bar:
-            while len(self.epochs) < self.training.epochs:
-                self.model.train()
-                for samples, batch in self._rest_of_epoch():
-                    self._one_step(batch, samples)
-                    self._log()
-                    bar.set_postfix(self._last_loss(), refresh=False)
-                    bar.update()
-                    self._pause()
+            while not self._finished():
+                if self.diverged_at is None:
+                    self._train(bar)
                 self._close_epoch()
+
+    def _finished(self) -> bool:
+        # A run that diverged has an epoch to close, unless it was at the epoch's first step.
+        diverged = self.diverged_at is not None and self.epoch.samples == 0
+        return diverged or len(self.epochs) == self.training.epochs
+
+    def _train(self, bar: "tqdm[Any]") -> None:
+        """Take the steps that are left of the epoch, or of the run if it diverges."""
+        self.model.train()
+        for samples, batch in self._rest_of_epoch():
+            self._one_step(batch, samples)
+            if self.diverged_at is not None:
+                return
+            self._log()
+            bar.set_postfix(self._last_loss(), refresh=False)
+            bar.update()
+            self._pause()
 
     def _bar(self) -> "tqdm[Any]":
         # Without a terminal each refresh is a line of a log file.
@@ -157,18 +163,37 @@ class _Run(Generic[Batch]):
         noise = generator(self.seed, self.purpose, "step", self.step)
         with autocast(self.device, self.compute):
             values = self.loss(to_device(batch, self.device), noise)
-        rate = optimization.learning_rate(self.training, self.step, self.steps)
-        norm = optimization.step(self.optimizer, values["loss"], rate, self.training.gradient_clip)
+        norm = optimization.gradient(self.optimizer, values["loss"])
         self.unchecked.append(values["loss"].detach() + norm)
+        if self._diverges():
+            return
+        rate = optimization.learning_rate(self.training, self.step, self.steps)
+        optimization.follow(self.optimizer, norm, rate, self.training.gradient_clip)
         for tally in (self.window, self.epoch):
             tally.add({**values, "gradient_norm": norm}, samples)
         self.step += 1
         self.samples += samples
 
+    def _diverges(self) -> bool:
+        """Note that the step to be taken diverges, if that is to be recorded.
+
+        At once, although it makes the host wait for the device: what is written must not depend on
+        when a checkpoint happened to look. Before the first step there is nothing to record.
+        """
+        if self.training.diverging == "stop" or self.step == 0 or self.unchecked[-1].isfinite():
+            return False
+        self.unchecked.pop()
+        self.diverged_at = self.step + 1
+        if self.window.samples > 0:
+            self._close_row()
+        return True
+
     def _log(self) -> None:
-        """Close the row of the curve that the step completes; only this waits for the device."""
-        if self.step % self.training.log_every != 0 and self.step != self.steps:
-            return
+        """Close the row of the curve that the step completes."""
+        if self.step % self.training.log_every == 0 or self.step == self.steps:
+            self._close_row()
+
+    def _close_row(self) -> None:
         self._check_finite()
         rate = optimization.learning_rate(self.training, self.step - 1, self.steps)
         row = {**self._position(), **self.window.averages(), "learning_rate": rate}
@@ -187,18 +212,29 @@ class _Run(Generic[Batch]):
             step = self.step - len(finite) + finite.index(False) + 1
             raise UserError(
                 f"{self.purpose}: the loss of step {step} or its gradient is not a finite number: "
-                "the training has diverged. Lower training.learning_rate, or set "
-                "training.gradient_clip, for example to 1.0."
+                f"{DIVERGED}"
             )
         self.unchecked = []
 
     def _close_epoch(self) -> None:
+        if self._finished():
+            return
+        self._check_finite()
         train = {f"train_{name}": value for name, value in self.epoch.averages().items()}
         validation = {f"validation_{name}": value for name, value in self._validate().items()}
-        self.epochs.append({**self._position(), **train, **validation})
+        self.epochs.append({**self._position(), **train, **self._finite(validation)})
         self.epoch = Tally()
         self._save()
         self._stop_if_asked()
+
+    def _finite(self, values: Mapping[str, float]) -> dict[str, float | None]:
+        """Return values of a validation, None for those that are no finite numbers."""
+        if self.training.diverging == "stop" and not math.isfinite(values["validation_loss"]):
+            raise UserError(
+                f"{self.purpose}: the validation loss after step {self.step} is not a finite "
+                f"number: {DIVERGED}"
+            )
+        return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -227,7 +263,8 @@ class _Run(Generic[Batch]):
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
-        facts = {"samples": self.samples, "curve": self.curve, "epochs": self.epochs}
+        facts: dict[str, Any] = {"samples": self.samples, "diverged_at": self.diverged_at}
+        facts |= {"curve": self.curve, "epochs": self.epochs}
         for name, tally in (("window", self.window), ("epoch", self.epoch)):
             tensors |= {f"{name}/{key}": value for key, value in tally.sums.items()}
             facts[name] = tally.samples
@@ -239,6 +276,7 @@ class _Run(Generic[Batch]):
             return
         self.step, facts = snapshot.step, snapshot.facts
         self.samples, self.curve, self.epochs = facts["samples"], facts["curve"], facts["epochs"]
+        self.diverged_at = facts["diverged_at"]
         self.model.load_state_dict(_under("model", snapshot.tensors))
         self._resume_optimizer(_under("optimizer", snapshot.tensors))
         for name, tally in (("window", self.window), ("epoch", self.epoch)):
@@ -260,14 +298,8 @@ class _Run(Generic[Batch]):
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def result(self) -> Result:
-        return Result(self.step, self.samples, _table(self.curve), _table(self.epochs))
-
-
-def _table(rows: list[dict[str, float]]) -> pandas.DataFrame:
-    # Sorted, because a checkpoint keeps no order of the columns.
-    table = pandas.DataFrame(rows)
-    first = [name for name in FIRST if name in table.columns]
-    return table[first + sorted(set(table.columns) - set(first))]
+        tables = table(self.curve), table(self.epochs)
+        return Result(self.step, self.samples, *tables, self.diverged_at)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -41,20 +41,34 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
 
 
 def step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float | None) -> Tensor:
-    """Take one step down the gradient of the scalar `loss`.
+    """Take one step down the gradient of the scalar `loss`: `gradient`, then `follow`.
 
     Returns the gradient's global norm before clipping, a scalar.
-
-    The clip is on the norm over all parameters, not on single values.
     """
+    norm = gradient(optimizer, loss)
+    follow(optimizer, norm, rate, clip)
+    return norm
+
+
+def gradient(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """Work out the gradient of the scalar `loss`; return its norm over all weights, a scalar."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
+    gradients = [weight.grad for weight in _weights(optimizer) if weight.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)
+
+
+def follow(optimizer: torch.optim.Optimizer, norm: Tensor, rate: float, clip: float | None) -> None:
+    """Take one step down the gradient; `norm`, a scalar, is its norm over all weights.
+
+    The clip is on that norm, not on single values.
+    """
     if clip is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+        torch.nn.utils.clip_grads_with_norm_(_weights(optimizer), clip, norm)
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.step()
-    return norm
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]

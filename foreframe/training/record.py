@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pandas
 from torch import nn
 
 from foreframe.artefacts import facts, tables
-from foreframe.training.loop import Result
+from foreframe.training.result import Result
 
 POSITION = ("epoch", "step", "samples")
 
@@ -24,7 +25,8 @@ def write(
     """Write a training's facts (JSON) and its two tables (CSV).
 
     The facts hold: parameters (trainable numbers), steps, samples, environment, final (the last
-    epoch's training means and validation values), the checksums of the tables, and whatever `more`
+    epoch's training means and validation values, null for what is no finite number),
+    diverged_at_step (see `Result.diverged_at`), the checksums of the tables, and whatever `more`
     adds.
     """
     last = result.epochs.iloc[-1].drop(list(POSITION))
@@ -33,12 +35,17 @@ def write(
         "steps": result.steps,
         "samples": result.samples,
         "environment": environment,
-        "final": {str(name): float(value) for name, value in last.items()},
+        "final": {str(name): _number(value) for name, value in last.items()},
+        "diverged_at_step": result.diverged_at,
         "curve_checksum": tables.write(curve_path, result.curve),
         "epochs_checksum": tables.write(epochs_path, result.epochs),
         **more,
     }
     facts.write(facts_path, "training", values)
+
+
+def _number(value: float | None) -> float | None:
+    return None if pandas.isna(value) else float(value)
 
 
 def count_parameters(model: nn.Module) -> int:

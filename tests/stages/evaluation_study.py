@@ -1,10 +1,11 @@
 """A tiny study that the stages can measure, with untrained networks and known futures."""
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy
@@ -25,10 +26,12 @@ from foreframe.config.training import Training
 from foreframe.evaluating import Clipped
 from foreframe.metrics import state_probe
 from foreframe.priors import conditional_pixel_snail, pixel_snail
+from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
 from stages import evaluate, extract_latents, measure
 
 SIZE, FRAMES, CONTEXT, CODES = 16, 8, 4, 12
+ACTIONS = Actions(("steer", "gas"), FRAMES, (0.1, -0.2), (1.0, 0.5))
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 LEVELS = ("top", "bottom")
 PROTOCOL = ProtocolSettings(
@@ -58,6 +61,7 @@ TRAINING = Training(
     schedule="constant",
     warmup_steps=0,
     log_every=1,
+    diverging="stop",
 )
 
 
@@ -115,15 +119,24 @@ def drifting(seed: int) -> NDArray[numpy.uint8]:
     return numpy.stack([numpy.roll(still, step // 2, axis=1) for step in range(48)])
 
 
-def make_data(study: Study) -> None:
-    """Write frames, split and normalization."""
+def driven() -> NDArray[numpy.float32]:
+    """Return an action for each frame of `make_data`, of the channels steer and gas."""
+    random = numpy.random.Generator(numpy.random.Philox(3))
+    return random.normal(size=(96, 2)).astype(numpy.float32)
+
+
+def make_data(study: Study, actions_NA: NDArray[numpy.float32] | None = None) -> None:
+    """Write frames, with actions if there are any, split and normalization."""
     videos = numpy.concatenate([drifting(0), drifting(1)])
-    attributes = {"frame_interval": 0.1, "source": "noise", "action_names": "[]"}
+    names = [] if actions_NA is None else ["steer", "gas"]
+    attributes = {"frame_interval": 0.1, "source": "noise", "action_names": json.dumps(names)}
     with hdf5.creating(study.path("frames"), "frames", attributes) as file:
         hdf5.store(file, "frames", videos, chunks=(FRAMES, SIZE, SIZE, 3))
         hdf5.store(file, "episode_start", numpy.array([0, 48]))
         hdf5.store(file, "episode_length", numpy.array([48, 48]))
         hdf5.store(file, "episode_origin", ["seed 0", "seed 1"])
+        if actions_NA is not None:
+            hdf5.store(file, "actions", actions_NA)
     runs = SplitRuns(((0, 48),), ((48, 68),), ((68, 96),), FRAMES, 1, 4)
     save_split(study.path("split"), runs)
     normalization.save(study.path("normalization"), normalization.measure([videos[:48]]))
@@ -151,12 +164,15 @@ def autoencoder_settings() -> vqvae.Settings:
     )
 
 
-def prior_settings() -> Mapping[str, priors.PriorSettings]:
+def prior_settings(
+    actions: Literal["none", "input"] = "none",
+) -> Mapping[str, priors.PriorSettings]:
     """Return the settings of two tiny priors."""
     top = pixel_snail.Settings(
         kind="pixel_snail",
         level="top",
         condition_on=(),
+        actions=actions,
         training=TRAINING,
         channels=4,
         residual_layers=1,
@@ -169,6 +185,7 @@ def prior_settings() -> Mapping[str, priors.PriorSettings]:
         kind="conditional_pixel_snail",
         level="bottom",
         condition_on=("top",),
+        actions=actions,
         training=TRAINING,
         channels=4,
         residual_layers=1,
@@ -182,17 +199,18 @@ def prior_settings() -> Mapping[str, priors.PriorSettings]:
     return {"top": top, "bottom": bottom}
 
 
-def make_models(study: Study) -> autoencoders.Autoencoder:
-    """Write untrained networks; return the autoencoder."""
+def make_models(study: Study, actions: Actions | None = None) -> autoencoders.Autoencoder:
+    """Write untrained networks, with priors that take `actions`; return the autoencoder."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = autoencoders.build(autoencoder_settings()).eval()
         model.initialize(generator(0, "test"))
         grids = model.grids(FRAMES, SIZE, SIZE)
         shapes = {level: priors.Codes(grids[level], CODES) for level in grids}
-        for level, settings in prior_settings().items():
+        for level, settings in prior_settings("none" if actions is None else "input").items():
             given = {other: shapes[other] for other in settings.condition_on}
-            priors.save(study.path(level), priors.build(settings, shapes[level], given))
+            prior = priors.build(settings, shapes[level], given, actions)
+            priors.save(study.path(level), prior)
     autoencoders.save(study.path("autoencoder"), model)
     return model
 

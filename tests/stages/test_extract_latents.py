@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from foreframe import autoencoders
+from foreframe import latents as latents_file
 from foreframe.artefacts import hdf5
 from foreframe.clips import Clips, load_split
 from foreframe.config.latents import LatentSettings
 from foreframe.errors import ArtefactError
 from foreframe.normalization import Normalizer
 from stages import extract_latents
+from tests.stages import evaluation_study
 from tests.stages.autoencoder_study import COMPUTE, FRAMES, Study, make
 
 SETS = ("train", "validation", "test")
@@ -100,3 +102,33 @@ def test_damaged_model_is_refused_and_nothing_is_written(study: Study, tmp_path:
             out=tmp_path / "latents.h5",
         )
     assert sorted(tmp_path.iterdir()) == [broken]
+
+
+def test_without_actions_there_is_no_such_dataset(study: Study) -> None:
+    with hdf5.opening(study.folder / "latents.h5", "latents") as file:
+        assert "action_names" not in file.attrs
+        assert all("actions" not in file[name] for name in SETS)
+        assert latents_file.actions(file) is None
+
+
+def test_the_actions_of_every_clip_stand_beside_its_codes(tmp_path: Path) -> None:
+    study = evaluation_study.Study(tmp_path)
+    recorded_NA = evaluation_study.driven()
+    evaluation_study.make_data(study, recorded_NA)
+    evaluation_study.make_models(study)
+    evaluation_study.make_latents(study)
+    with hdf5.opening(study.path("latents"), "latents") as file:
+        for name in SETS:
+            found_NTA, starts = file[name]["actions"], file[name]["clip_start"][:]
+            assert found_NTA.shape == (len(starts), 8, 2)
+            assert (found_NTA.dtype, found_NTA.chunks) == (numpy.float32, (1, 8, 2))
+            for found_TA, start in zip(found_NTA, starts, strict=True):
+                assert (found_TA[1:] == recorded_NA[start : start + 7]).all()
+                # Episodes begin at the frames 0 and 48.
+                before = recorded_NA[start - 1] if start not in (0, 48) else 0
+                assert (found_TA[0] == before).all()
+        taken = latents_file.actions(file)
+        training_XA = file["train"]["actions"][:].reshape(-1, 2)
+    assert taken is not None and (taken.names, taken.frames) == (("steer", "gas"), 8)
+    assert numpy.allclose(taken.mean, training_XA.mean(axis=0), atol=1e-6)
+    assert numpy.allclose(taken.std, training_XA.std(axis=0))

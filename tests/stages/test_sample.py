@@ -1,5 +1,6 @@
 """Laws of the stage sample: what it writes, that it repeats itself, and what each group means."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_another_seed_changes_draws_alone(study: tiny.Study, tmp_path: Path) -> 
 
 def task(predictor: LatentPredictor, encoding: str, **changes: Any) -> sample.Task:
     protocol = tiny.PROTOCOL.model_copy(update=changes)
-    return sample.Task(predictor, sampling(context_encoding=encoding), protocol, [0, 1])
+    return sample.Task(predictor, sampling(context_encoding=encoding), protocol, [0, 1], None)
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +241,56 @@ def test_a_context_that_leaves_nothing_to_sample_is_refused(
         UserError, match=r"context is 6; .* cover 8, and the priors model 8 at once"
     ):
         run(study, tmp_path / "samples.h5", context=6)
+
+
+# ---- actions
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory) -> tiny.Study:
+    study = tiny.Study(tmp_path_factory.mktemp("driven"))
+    tiny.make_data(study, tiny.driven())
+    tiny.make_models(study, tiny.ACTIONS)
+    return study
+
+
+@pytest.mark.parametrize("context", [4, 3])
+def test_priors_that_take_actions_are_given_the_recorded_ones(
+    driven: tiny.Study, tmp_path: Path, context: int
+) -> None:
+    changes: dict[str, Any] = {"context_encoding": "context_only", "context": context}
+    found = contents(run(driven, tmp_path / "samples.h5", horizon=10, samples=2, **changes))
+    assert found["@actions"] == "recorded"
+    predictor = latent_predictor.load(
+        driven.path("autoencoder"),
+        {level: driven.path(level) for level in ("top", "bottom")},
+        driven.path("normalization"),
+        torch.device("cpu"),
+    )
+    recorded_NA = tiny.driven()
+    # Zeros lead to copies of the first frame, which fill the first code.
+    led = [
+        numpy.concatenate(
+            [numpy.zeros((4 - context, 2)), recorded_NA[start - 1 : start + 9 + context]]
+        )
+        for start in found["clip_start"]
+    ]
+    given = torch.from_numpy(found["real"][:, :context])
+    filled = torch.cat([given[:, :1].expand(-1, 4 - context, -1, -1, -1), given], dim=1)
+    expected = predictor.predict(
+        filled, 10, DRAWN, 5, found["clip_number"].tolist(), torch.tensor(numpy.stack(led)).float()
+    )
+    assert numpy.array_equal(found["drawn/frames"][:, 0], expected.numpy())
+    assert (found["drawn/frames"][:, 0] != found["drawn/frames"][:, 1]).any()
+
+
+def test_the_settings_digest_tells_whether_actions_are_known(
+    study: tiny.Study, driven: tiny.Study, tmp_path: Path
+) -> None:
+    plain = contents(run(study, tmp_path / "plain"))
+    known = contents(run(driven, tmp_path / "known"))
+    assert "@actions" not in plain
+    digests = [json.loads(str(found["@settings"])) for found in (plain, known)]
+    assert digests[0]["reconstruction"] == digests[1]["reconstruction"]
+    assert digests[0]["drawn"] != digests[1]["drawn"]
+    assert known["greedy/bottom_given_true_top"].shape == (2, 4, 4, 4)

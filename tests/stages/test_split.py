@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from foreframe import clips, recording, splits
-from foreframe.artefacts import facts
+from foreframe import frames as frames_file
+from foreframe.artefacts import facts, hdf5
 from foreframe.config.split import SETS, Clip, Split
 from foreframe.errors import ArtefactError, UserError
 from foreframe.sources import Block, Episode
@@ -38,7 +39,7 @@ def episodes_of(lengths: list[int]) -> list[clips.Run]:
 
 
 def test_the_numbers_of_xu_2022() -> None:
-    cut = splits.cut(episodes_of([208_144]), make(), CLIP)
+    cut = splits.cut(episodes_of([208_144]), [""], make(), CLIP)
     assert cut.train == ((0, 166_515),)
     sizes = [stop - start for start, stop in (*cut.validation, *cut.test)]
     assert sum(sizes) == 208_144 - 166_515
@@ -58,7 +59,8 @@ def test_no_clip_shares_a_frame_with_another_set_or_leaves_its_episode(
     fractions = dict(zip(SETS, (share / sum(shares) for share in shares), strict=True))
     episodes = episodes_of(lengths)
     try:
-        cut = splits.cut(episodes, make(by=by, evaluation_stride=stride, **fractions), CLIP)
+        chosen = make(by=by, evaluation_stride=stride, **fractions)
+        cut = splits.cut(episodes, [""] * len(episodes), chosen, CLIP)
     except UserError:
         assume(False)
     runs = [run for name in SETS for run in cut.runs(name)]
@@ -78,7 +80,7 @@ def test_no_clip_shares_a_frame_with_another_set_or_leaves_its_episode(
 
 
 def test_by_episode_ten_equal_episodes_are_shared_eight_one_one() -> None:
-    cut = splits.cut(episodes_of([20] * 10), make(by="episode"), CLIP)
+    cut = splits.cut(episodes_of([20] * 10), [""] * 10, make(by="episode"), CLIP)
     assert [len(cut.runs(name)) for name in SETS] == [8, 1, 1]
 
 
@@ -95,7 +97,54 @@ def test_a_set_without_a_clip_is_named(
     lengths: list[int], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        splits.cut(episodes_of(lengths), make(**changes), CLIP)
+        splits.cut(episodes_of(lengths), [""] * len(lengths), make(**changes), CLIP)
+
+
+OFFICIAL = make(by="official", train=0.6, validation=0.2, test=0.2)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(16, 200), st.sampled_from(SETS)), min_size=3, max_size=30
+    ).filter(lambda episodes: {part for _, part in episodes} == set(SETS))
+)
+def test_official_sets_are_kept_whatever_the_fractions(episodes: list[tuple[int, str]]) -> None:
+    lengths, parts = zip(*episodes, strict=True)
+    cut = splits.cut(episodes_of(list(lengths)), parts, OFFICIAL, CLIP)
+    for name in SETS:
+        runs = zip(episodes_of(list(lengths)), parts, strict=True)
+        assert cut.runs(name) == tuple(run for run, part in runs if part == name)
+
+
+def test_without_an_official_validation_set_the_last_training_episodes_are_it() -> None:
+    # Test episodes lie in between: only what trains is shared out, three parts to one.
+    parts = ["train", "test"] * 8
+    episodes = episodes_of([20, 30] * 8)
+    cut = splits.cut(episodes, parts, OFFICIAL, CLIP)
+    assert cut.test == tuple(episodes[1::2])
+    assert cut.train == tuple(episodes[0:12:2])
+    assert cut.validation == tuple(episodes[12::2])
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["", "", ""], "no official sets. Choose time or episode"),
+        (["train", "", "test"], "set is '', which is none of train, validation, test"),
+        (["train", "dev", "test"], "set is 'dev', which is none of"),
+        (["train", "train", "train"], "official test set has no clip"),
+        (["test", "validation", "test"], "official train set has no clip"),
+        (["train", "test", "test"], "official validation set has no clip"),
+    ],
+)
+def test_official_sets_that_are_none_are_named(parts: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        splits.cut(episodes_of([40, 40, 40]), parts, OFFICIAL, CLIP)
+
+
+def test_an_official_set_of_short_episodes_is_named() -> None:
+    with pytest.raises(UserError, match=r"official test set has no clip.*longest run has 15"):
+        splits.cut(episodes_of([40, 40, 15]), ["train", "validation", "test"], OFFICIAL, CLIP)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +171,40 @@ def test_the_stage_writes_what_the_library_cuts(tmp_path: Path) -> None:
     path, out = tmp_path / "frames.h5", tmp_path / "split.json"
     layout = recording.Layout(8, 8, 0.1, "test", (), (), 16)
     with recording.creating(path, layout) as writer:
-        for length in (300, 40):
+        for length, part in ((300, "train"), (40, "test")):
             frames = numpy.zeros((length, 8, 8, 3), numpy.uint8)
             block = Block(frames, *2 * [numpy.zeros((length, 0), numpy.float32)])
-            list(writer.add(Episode("tape", 2, iter([block]))))
+            list(writer.add(Episode("tape", 2, iter([block]), part)))
     stage.main(frames=path, split=make(), clip=CLIP, out=out)
     cut = clips.load_split(out)
-    assert cut == splits.cut([(0, 300), (300, 340)], make(), CLIP)
+    assert cut == splits.cut([(0, 300), (300, 340)], ["train", "test"], make(), CLIP)
     assert cut.validation == ((272, 300), (300, 306))
     counts = {name: len(cut.starts(name)) for name in SETS}
     assert facts.read(out, "split")["clips"] == counts
+
+
+def test_the_stage_keeps_to_the_official_sets_of_its_frames(tmp_path: Path) -> None:
+    path, out = tmp_path / "frames.h5", tmp_path / "split.json"
+    with recording.creating(path, recording.Layout(8, 8, 0.1, "test", (), (), 16)) as writer:
+        for part in ("test", "validation", "train"):
+            frames = numpy.zeros((20, 8, 8, 3), numpy.uint8)
+            block = Block(frames, *2 * [numpy.zeros((20, 0), numpy.float32)])
+            list(writer.add(Episode("tape", 3, iter([block]), part)))
+    assert frames_file.parts(path) == ["test", "validation", "train"]
+    stage.main(frames=path, split=OFFICIAL, clip=CLIP, out=out)
+    cut = clips.load_split(out)
+    assert (cut.test, cut.validation, cut.train) == (((0, 20),), ((20, 40),), ((40, 60),))
+
+
+def test_frames_from_before_official_sets_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "frames.h5"
+    with hdf5.creating(path, "frames", {}) as file:
+        hdf5.store(file, "frames", numpy.zeros((4, 8, 8, 3), numpy.uint8))
+        for name, value in (("start", 0), ("length", 4), ("origin", "tape")):
+            hdf5.store(file, f"episode_{name}", numpy.array([value]))
+    with pytest.raises(ArtefactError, match="does not say which sets are official"):
+        frames_file.parts(path)
+    assert frames_file.episodes(path) == [(0, 4)]
 
 
 def test_a_file_that_holds_no_frames_is_refused(tmp_path: Path) -> None:

@@ -20,13 +20,18 @@ COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 OUTS = ("model", "facts", "curve", "epochs")
 
 
-def write_latents(path: Path) -> None:
-    """Write codes that repeat along each row, so that a prior has something to learn."""
+def write_latents(path: Path, driven: bool = False) -> None:
+    """Write codes that repeat along each row, so that a prior has something to learn.
+
+    Where the clips are driven, the first action of a code-frame names the codes of its first row.
+    """
     numbers = numpy.random.Generator(numpy.random.Philox(1))
     attributes = {
         "levels": json.dumps(["top", "bottom"]),
         "codebook_size": json.dumps({"bottom": 7, "top": 5}),
     }
+    if driven:
+        attributes["action_names"] = json.dumps(["steer"])
     with hdf5.creating(path, "latents", attributes) as file:
         for name, count in (("train", 9), ("validation", 3), ("test", 2)):
             group = file.create_group(name)
@@ -35,6 +40,9 @@ def write_latents(path: Path) -> None:
                 rows = numbers.integers(size, size=(count, *grid[:2], 1))
                 codes = numpy.broadcast_to(rows, (count, *grid)).astype(numpy.int16)
                 hdf5.store(group, level, codes, (1, *grid))
+                if driven and level == "bottom":
+                    steer_NT1 = rows[:, :, :1, 0].repeat(2, axis=1).astype(numpy.float32)
+                    hdf5.store(group, "actions", 3 * steer_NT1 + 1, (1, 4, 1))
 
 
 def train(folder: Path, prior: PriorSettings, latents: Path) -> dict[str, Path]:
@@ -98,7 +106,7 @@ def test_operations_grow_with_the_grid_alone() -> None:
     def count(half: int) -> int:
         grids = {"top": (half, 2, 2), "bottom": (2 * half, 4, 4)}
         shapes = {name: Codes(grid, 7) for name, grid in grids.items()}
-        return train_prior.count_operations(settings, shapes)
+        return train_prior.count_operations(settings, shapes, None)
 
     first, second, third = count(1), count(2), count(3)
     assert 0 < first < second
@@ -114,3 +122,33 @@ def test_a_set_is_read_in_the_order_asked_for(latents: Path) -> None:
         for row, index in enumerate((4, 0, 4)):
             assert batch["bottom"][row].tolist() == file["train"]["bottom"][index].tolist()
             assert batch["bottom"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_a_prior_that_takes_actions_learns_from_them(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_latents(tmp_path / "latents.h5", driven=True)
+    training = tiny.TRAINING.model_copy(update={"epochs": 12})
+    losses = {}
+    for actions in ("none", "input"):
+        settings = getattr(tiny, f"{level}_settings")(training=training, actions=actions)
+        outs = train(tmp_path / actions, settings, tmp_path / "latents.h5")
+        record = facts.read(outs["facts"], "training")
+        losses[actions] = record["final"]["train_loss"]
+        prior = priors.load(outs["model"], level)
+        assert record["parameters"] == sum(value.numel() for value in prior.parameters())
+    assert prior.actions is not None and prior.actions.names == ("steer",)
+    with hdf5.opening(tmp_path / "latents.h5", "latents") as file:
+        values = file["train"]["actions"][:]
+    assert prior.actions.mean[0] == pytest.approx(values.mean(), rel=1e-6)
+    assert prior.actions.std[0] == pytest.approx(values.std(), rel=1e-6)
+    if level == "bottom":
+        # A row of codes in each code-frame need no longer be guessed.
+        assert losses["input"] < losses["none"]
+
+
+def test_actions_that_are_not_there_are_refused(latents: Path) -> None:
+    with pytest.raises(UserError, match=r"level top takes actions .* Set its actions to none"):
+        train(latents.parent / "outs", tiny.top_settings(actions="input"), latents)

@@ -10,6 +10,7 @@ from foreframe.config.compute import Compute
 from foreframe.config.split import Clip, Split
 from foreframe.metrics.state_probe import StateProbe
 from foreframe.sources import car_racing, video_folder
+from foreframe.sources.car_racing_variety import Variety
 from stages import collect, split, train_probe
 from tests.foreframe.sources import making
 
@@ -39,11 +40,14 @@ def test_the_road_is_read_off_simulated_frames(tmp_path: Path) -> None:
     source = car_racing.Settings(
         kind="car_racing", height=32, width=32, frame_interval=0.1, episodes=6,
         frames_per_episode=100, speed_low=20.0, speed_high=45.0,
+        variety=Variety(colours=0.0, track=0.0, camera=0.0),
     )  # fmt: skip
+    stream = car_racing.stream(source, 0, tmp_path, 1, 0)
     with recording.creating(tmp_path / "frames.h5", recording.Layout(
-        32, 32, 0.1, "car_racing", car_racing.ACTIONS, car_racing.STATES, 8
+        32, 32, 0.1, "car_racing", stream.actions, stream.states, 8
     )) as writer:  # fmt: skip
-        collect.write(writer, car_racing.episodes(source, 0, tmp_path, 1))
+        for episode in stream.episodes:
+            sum(writer.add(episode))
     divide(tmp_path)
     found = run(tmp_path)
     assert found["states"] == ["speed", "offset", "heading", "curvature"]
@@ -57,7 +61,11 @@ def test_the_road_is_read_off_simulated_frames(tmp_path: Path) -> None:
         assert values["r2"] == pytest.approx(1 - (values["rmse"] / values["spread"]) ** 2), name
 
 
-def test_a_source_that_knows_nothing_gives_an_empty_probe(tmp_path: Path) -> None:
+def test_a_source_that_knows_nothing_gives_an_empty_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The journal of the collection belongs here too.
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "videos").mkdir()
     making.write(tmp_path / "videos" / "a.mkv", making.moving(60, 16, 24))
     collect.main(

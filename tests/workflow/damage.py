@@ -15,12 +15,20 @@ from workflow.verification.hashing import Tally
 
 
 def make(folder: Path) -> Path:
-    """Make the tiny project, run it, and push it to a remote `far` and to `web`, a copy of that."""
-    tiny.make(folder)
+    """Make the tiny project, run it, and commit what git is to hold."""
+    return _run(tiny.make(folder))
+
+
+def make_both(folder: Path) -> Path:
+    """Make the tiny project with its second study, run both, and commit what git is to hold."""
+    return _run(tiny.make_both(folder), "dvc.yaml", "studies/songs/dvc.yaml")
+
+
+def _run(folder: Path, *targets: str) -> Path:
     with (folder / ".gitignore").open("a") as file:
         file.write("/.dvc/cache\n/.dvc/tmp\n")
     tiny.run(folder, "git", "add", "-A")
-    tiny.run_by_dvc(folder)
+    tiny.run_by_dvc(folder, *targets)
     return folder
 
 

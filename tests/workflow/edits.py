@@ -14,12 +14,18 @@ from tests.workflow import engines, tiny
 Edit: TypeAlias = Callable[[Path], None]
 
 
+# Both studies of the project, for DVC and for Snakemake.
+BY_DVC = ("dvc.yaml", "studies/songs/dvc.yaml")
+BY_SNAKEMAKE = ("all", "songs")
+
+
 def finish(folder: Path) -> Path:
     """Make a finished project with a past: two versions of its parameters, both run, in git."""
-    tiny.make(folder)
-    _run(folder, "meadow", lambda: engines.repro(folder))
+    tiny.make_both(folder)
+    _run(folder, "meadow", lambda: engines.repro(folder, *BY_DVC))
     # With records of Snakemake's own, which must not count.
-    _run(folder, "forest", lambda: tiny.run(folder, "snakemake", "--cores", "2"))
+    command = ("snakemake", "--cores", "2", *BY_SNAKEMAKE)
+    _run(folder, "forest", lambda: tiny.run(folder, *command))
     return folder
 
 
@@ -31,6 +37,7 @@ def _run(folder: Path, word: str, engine: Callable[[], object]) -> None:
     tiny.run(folder, "git", "tag", word)
 
 
+LOCKS = ("dvc.lock", tiny.SONGS_LOCK)
 AUTHOR = ("git", "-c", "user.name=test", "-c", "user.email=test@example.org")
 
 
@@ -55,7 +62,7 @@ def append(folder: Path, name: str, text: str) -> None:
 
 
 def _touch(folder: Path) -> None:
-    for pattern in ("*.*", "data/*", "texts/*", "library/*.py"):
+    for pattern in ("*.*", "data/**/*.*", "texts/*", "library/*.py", "studies/*/*"):
         for path in folder.glob(pattern):
             os.utime(path)
 
@@ -71,7 +78,7 @@ def _git(folder: Path, *names: str) -> None:
 
 
 def _return(folder: Path) -> None:
-    _git(folder, "dvc.lock", "params.yaml")
+    _git(folder, *LOCKS, "params.yaml")
     _checkout(folder)
 
 
@@ -96,7 +103,7 @@ def _command(folder: Path) -> None:
 
 
 def _repro(folder: Path) -> None:
-    engines.repro(folder)
+    engines.repro(folder, *BY_DVC)
 
 
 def _delete(name: str) -> Edit:
@@ -142,9 +149,17 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "versions replaced": _replace("data/versions.json"),
         "dvc checkout": _checkout,
         "dvc checkout of an older lock and its parameters": _return,
-        "older lock": lambda folder: _git(folder, "dvc.lock"),
+        "older locks": lambda folder: _git(folder, *LOCKS),
+        "older lock of one study": lambda folder: _git(folder, "dvc.lock"),
         "older parameters": lambda folder: _git(folder, "params.yaml"),
         "lock deleted": _delete("dvc.lock"),
+        "lock of the second study deleted": _delete(tiny.SONGS_LOCK),
+        "parameter of the second study": lambda folder: tiny.edit(
+            folder, tiny.SONGS_PARAMS, "changes: {", "changes: {more: 1, "
+        ),
+        "parameters that a stage wrote replaced": _replace("data/songs/voices.json"),
+        "output of the second study deleted": _delete("data/songs/high.txt"),
+        "output of the second study replaced": _replace("data/songs/book.txt"),
         "cache emptied": lambda folder: shutil.rmtree(folder / ".dvc/cache", ignore_errors=True),
         "Snakemake's records deleted": lambda folder: shutil.rmtree(
             folder / ".snakemake", ignore_errors=True

@@ -19,7 +19,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
 
 from tests.smoke import PROGRAMS
-from workflow import dag
+from workflow import dag, studies
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def opening(folder: Path) -> Iterator[Repo]:
         yield repo
 
 
-def dry_run(folder: Path) -> str:
-    """Return what a bare `snakemake -n` prints; it must succeed.
+def dry_run(folder: Path, *targets: str) -> str:
+    """Return what `snakemake -n` prints; it must succeed.
 
     A real run would be taken for one that is still at work, for it lasts until its process ends.
     """
@@ -63,18 +63,18 @@ def dry_run(folder: Path) -> str:
     code: object = None
     with inside(folder), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         try:
-            cli.main(["-n"])
+            cli.main(["-n", *targets])
         except SystemExit as end:
             code = end.code
     assert code == 0, text.getvalue()
     return text.getvalue()
 
 
-def announced(folder: Path) -> set[str]:
-    """Return the names of the stages that a bare `snakemake -n` lists."""
+def announced(folder: Path, *targets: str) -> set[str]:
+    """Return the names of the stages that `snakemake -n` lists, for the main study by default."""
     names = {stage.identifier: stage.name for stage in dag.read(folder)}
-    rules = re.findall(r"^(?:local)?rule (\w+):", dry_run(folder), re.M)
-    return {names[rule] for rule in rules if rule != "all"}
+    rules = re.findall(r"^(?:local)?rule (\w+):", dry_run(folder, *targets), re.M)
+    return {names[rule] for rule in rules if rule not in ("all", *targets)}
 
 
 def rules(folder: Path) -> dict[str, Rule]:
@@ -82,9 +82,10 @@ def rules(folder: Path) -> dict[str, Rule]:
     quiet = OutputSettings(quiet={Quietness.ALL})
     with inside(folder), contextlib.redirect_stdout(io.StringIO()), SnakemakeApi(quiet) as api:
         flow = api.workflow(ResourceSettings(cores=1000), snakefile=folder / "Snakefile")
-        flow.dag(DAGSettings()).printd3dag()
+        targets = {"all", *(place.name for place in studies.places(folder)[1:])}
+        flow.dag(DAGSettings(targets=targets)).printd3dag()
         graph = flow._workflow.dag
-        jobs = {job: job.params.stage for job in graph.jobs if job.rule.name != "all"}
+        jobs = {job: job.params.stage for job in graph.jobs if job.rule.name not in targets}
         return {
             name: Rule(
                 inputs=frozenset(map(str, job.input)),
@@ -108,7 +109,7 @@ def repro(folder: Path, *targets: str) -> set[str]:
     """Run `dvc repro` and return the names of the stages it ran or fetched from its run cache."""
     with opening(folder) as repo:
         done = repo.reproduce(list(targets) or None)
-        return {stage.name for stage in done}
+        return {stage.addressing for stage in done}
 
 
 def status(folder: Path) -> set[str]:
@@ -128,10 +129,11 @@ def expected(folder: Path) -> set[str]:
     found |= changed
     waiting = [*(changed - {"versions"})]
     with opening(folder) as repo:
-        stages = {stage.name: stage for stage in repo.index.stages}
+        stages = {stage.addressing: stage for stage in repo.index.stages}
         while waiting:
             # DVC's graph points from a stage to those it waits for.
-            new = {stage.name for stage in repo.index.graph.predecessors(stages[waiting.pop()])}
+            readers = repo.index.graph.predecessors(stages[waiting.pop()])
+            new = {stage.addressing for stage in readers}
             waiting += new - found
             found |= new
     return found

@@ -19,7 +19,7 @@ COMMANDS = (
     'echo "{input}" \\$HOME',
     ["echo 1", "echo '{wildcards.x}'"],
 )
-FILES = {
+FILES: dict[str, dict[str, Any]] = {
     "params.yaml": {
         "seed": 1,
         "text": "{wildcards.x} ü",
@@ -45,16 +45,23 @@ SOURCES = ("texts", "${folder}", "texts/one.txt", "source one.txt", "texts/inner
 
 @dataclass(frozen=True)
 class Project:
-    """The content of dvc.yaml."""
+    """The content of dvc.yaml, and of that of a second study, if it has one."""
 
     stages: Mapping[str, Any]
+    more: Mapping[str, Any]
 
     def write(self, folder: Path, snakefile: str) -> None:
         """Write it, and all that it reads."""
         yaml = YAML()
-        contents = {"dvc.yaml": {"vars": ["vars.yaml"], "stages": self.stages}, **FILES}
+        contents: dict[str, Any] = {
+            "dvc.yaml": {"vars": ["vars.yaml"], "stages": self.stages},
+            **FILES,
+        }
+        if self.more:
+            contents["studies/more/dvc.yaml"] = {"stages": self.more}
+            contents["studies/more/params.yaml"] = {**FILES["params.yaml"], **FILES["vars.yaml"]}
         for name, content in contents.items():
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with (folder / name).open("w") as file:
                 yaml.dump(content, file)
         texts = {
@@ -74,21 +81,32 @@ class Project:
 
 @dataclass
 class _Made:
-    """What the stages drawn so far write: paths as dvc.yaml names them, templates resolved."""
+    """What the stages drawn so far write: paths as dvc.yaml names them, templates resolved.
+
+    `folder` is what a stage of the study at hand must name as its working folder, if anything.
+    """
 
     outs: list[str] = field(default_factory=list)
     jsons: list[str] = field(default_factory=list)
+    folder: str = ""
 
 
 @st.composite
 def projects(draw: st.DrawFn) -> Project:
-    """Draw a project with one to twelve entries, some of which fan out."""
+    """Draw a project with one to twelve entries, some of which fan out.
+
+    A second study has none to five, which may be named as those of the first and read from them.
+    """
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=12, unique=True))
+    others = draw(st.lists(st.sampled_from(NAMES), max_size=5, unique=True))
     made = _Made()
-    stages = {}
+    stages, more = {}, {}
     for number, name in enumerate(names):
         stages[name] = draw(st.sampled_from(_KINDS))(draw, number, made)
-    return Project(stages)
+    made.folder = "../.."
+    for number, name in enumerate(others, start=len(names)):
+        more[name] = draw(st.sampled_from(_KINDS))(draw, number, made)
+    return Project(stages, more)
 
 
 def _plain(draw: st.DrawFn, number: int, made: _Made) -> dict[str, Any]:
@@ -126,8 +144,8 @@ def _entry(
     draw: st.DrawFn, number: int, made: _Made, template: str, ends: Sequence[str]
 ) -> dict[str, Any]:
     """Draw one entry whose paths end with `template`, which resolves to each of `ends`."""
-    wdir = draw(st.sampled_from(["", "", "work"]))
-    up = "../" if wdir else ""
+    wdir = made.folder or draw(st.sampled_from(["", "", "work"]))
+    up = "../" if wdir == "work" else ""
     deps = draw(st.lists(st.sampled_from([*SOURCES, *made.outs]), max_size=4, unique=True))
     params = draw(st.lists(st.sampled_from(PARAMS), max_size=3, unique_by=str))
     written = draw(st.lists(st.sampled_from(made.jsons), max_size=1)) if made.jsons else []

@@ -77,6 +77,26 @@ def test_a_torn_lock_gives_way_to_the_committed_one(finished: Path, tmp_path: Pa
     assert (tmp_path / "dvc.lock").read_bytes() == whole
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_the_lock_of_every_study_is_mended(committed: bool, tmp_path: Path) -> None:
+    folder = tiny.make_both(tmp_path / "project")
+    both = ("dvc.yaml", "studies/songs/dvc.yaml")
+    tiny.run(folder, *ALONE, *both)
+    locks = {name: (folder / name).read_bytes() for name in ("dvc.lock", tiny.SONGS_LOCK)}
+    if committed:
+        tiny.run(folder, "git", "add", *locks)
+        name = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        tiny.run(folder, "git", *name, "commit", "-qm", "locks")
+    path = folder / tiny.SONGS_LOCK
+    path.write_bytes(path.read_bytes()[:-9])
+    # DVC reads every lock, so even the main study could not be run.
+    said = tiny.run(folder, *ALONE)
+    assert f"left {tiny.SONGS_LOCK} torn" in said
+    assert (folder / alone.FOLDER / "studies.songs.dvc.lock.torn").exists()
+    assert "Running stage" not in tiny.run(folder, *ALONE, *both)
+    assert {name: (folder / name).read_bytes() for name in locks} == locks
+
+
 @pytest.mark.parametrize("text", ["", '{"write": {', '{"write": {"/x": {"pid": 1, "c'])
 def test_a_torn_list_of_used_paths(text: str, finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"

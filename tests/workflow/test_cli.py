@@ -13,6 +13,7 @@ import pytest
 from foreframe import video
 from foreframe.artefacts import hdf5
 from tests import smoke
+from tests.workflow import tiny
 
 FRAMES = 16
 
@@ -117,3 +118,24 @@ def test_check_names_every_mistake_before_any_work(by_dvc: smoke.Clone, tmp_path
     run = clone.run("python", "-m", "workflow.cli", "check", check=False)
     assert run.returncode == 1
     assert run.stderr.startswith("error: params.yaml: sed is no parameter")
+
+
+@pytest.mark.parametrize(
+    ("studies", "code", "message"),
+    [
+        (("main",), 0, "params.yaml is right.\n"),
+        (("replication",), 1, "studies/replication/params.yaml.nothing is no parameter"),
+        ((), 1, "studies/replication/params.yaml.nothing is no parameter"),
+        (("nothing",), 1, "error: Choose studies of: main, replication.\n"),
+    ],
+)
+def test_a_mistake_in_one_study_does_not_hold_up_another(
+    studies: tuple[str, ...], code: int, message: str, tmp_path: Path
+) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(smoke.ROOT / name, tmp_path)
+    tiny.write(tmp_path / "studies/replication", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
+    command = [sys.executable, "-m", "workflow.cli", "check", *studies]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == code
+    assert message in (run.stderr or run.stdout)

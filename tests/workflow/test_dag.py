@@ -157,9 +157,12 @@ def test_force_runs_every_command_and_a_wrong_decision_of_snakemake_none(done: P
 
 def test_snakemake_has_a_rule_for_every_stage_of_the_study(tmp_path: Path) -> None:
     clone = smoke.clone(tmp_path / "study")
-    identifiers = [stage.identifier for stage in dag.read(smoke.ROOT)]
-    assert len(set(identifiers)) == len(identifiers)
-    assert tiny.wanted_by_snakemake(clone.folder) == set(identifiers)
+    stages = dag.read(clone.folder)
+    assert len({stage.identifier for stage in stages}) == len(stages)
+    main = {stage.name for stage in stages if stage.study == "main"}
+    assert engines.announced(clone.folder) == main
+    others = {stage.study for stage in stages} - {"main"}
+    assert engines.announced(clone.folder, "all", *others) == {stage.name for stage in stages}
 
 
 def test_the_linter_asks_for_nothing_but_environments_by_rule(tmp_path: Path) -> None:

@@ -38,17 +38,18 @@ def by_dvc(folder: Path) -> dict[str, Rule]:
     with engines.opening(folder) as repo:
         graph = repo.index.graph
         outs = {out.fs_path for stage in repo.index.stages for out in stage.outs}
-        # The name alone finds a stage, as each job's command needs it.
-        names = [stage.name for stage in repo.index.stages]
-        assert [parse_target(name)[1] for name in names] == names
+        # The address finds a stage, as each job's command needs it.
+        for stage in repo.index.stages:
+            path, name = parse_target(stage.addressing)
+            assert (path or "dvc.yaml", name) == (stage.relpath, stage.name)
         return {
-            stage.name: Rule(
+            stage.addressing: Rule(
                 inputs=relative(folder, inputs(repo, stage, outs)),
                 outputs=relative(folder, {out.fs_path for out in stage.outs}),
                 command=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
                 threads=stage.meta.get("threads", 1),
                 resources=frozenset(stage.meta.get("resources", {}).items()),
-                before=frozenset(other.name for other in graph.successors(stage)),
+                before=frozenset(other.addressing for other in graph.successors(stage)),
             )
             for stage in repo.index.stages
         }

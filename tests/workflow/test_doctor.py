@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.smoke import PROGRAMS, ROOT
+from tests.workflow import tiny
 from workflow import doctor
 
 PARAMS = ROOT / "params.yaml"
@@ -83,6 +84,15 @@ def test_a_wrong_parameter_is_named_and_ends_with_1(
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("missing  params") and "sede" in line for line in lines)
     assert lines[-1] == "Missing: params."
+
+
+def test_a_wrong_parameter_of_a_further_study_is_a_warning(tmp_path: Path) -> None:
+    shutil.copy(PARAMS, tmp_path)
+    tiny.write(tmp_path / "studies/replication", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
+    checks = found("parameters", tmp_path / "params.yaml")
+    assert checks["params"].status != "missing"
+    assert checks["replication"].status == "warning"
+    assert "studies/replication/params.yaml" in checks["replication"].detail
 
 
 def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

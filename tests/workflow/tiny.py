@@ -1,10 +1,14 @@
-"""A DVC project whose five stages take an instant: fan-out, parameters, a folder, code versions."""
+"""A DVC project whose five stages take an instant: fan-out, parameters, a folder, code versions.
+
+A second study, `songs`, adds four: parameters of its own, and some that one of its stages writes.
+"""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +100,89 @@ print("made", sys.argv[2])
 
 STAGES = {"versions", "collect", "train@loud", "train@quiet", "report"}
 
+SONGS = {
+    "studies/songs/params.yaml": """voices:
+  high: {from: loud, kind: shout, changes: {times: 3}}
+  low: {from: quiet, kind: whisper, changes: {}}
+""",
+    "studies/songs/dvc.yaml": """stages:
+  voices:
+    wdir: ../..
+    cmd: python write_voices.py params.yaml studies/songs/params.yaml data/songs/voices.json
+    params:
+      - models
+      - studies/songs/params.yaml:
+    outs:
+      - data/songs/voices.json
+  train:
+    foreach: ${voices}
+    do:
+      wdir: ../..
+      cmd: python sing.py data/songs/voices.json ${key} data/${item.from}.txt data/songs/${key}.txt
+      deps:
+        - data/${item.from}.txt
+        - sing.py
+      params:
+        - word
+        - data/songs/voices.json:
+            - ${key}
+        - data/versions.json:
+            - library.${item.kind}
+      outs:
+        - data/songs/${key}.txt
+      meta:
+        threads: 2
+  book:
+    wdir: ../..
+    cmd: python join.py data/songs/book.txt data/songs/high.txt data/songs/low.txt texts
+    deps:
+      - data/songs/high.txt
+      - data/songs/low.txt
+      - texts
+    outs:
+      - data/songs/book.txt
+""",
+    "write_voices.py": """import json, pathlib, sys
+from ruamel.yaml import YAML
+first, second, out = map(pathlib.Path, sys.argv[1:])
+load = YAML(typ="safe", pure=True).load
+models, voices = load(first.read_text())["models"], load(second.read_text())["voices"]
+out.parent.mkdir(parents=True, exist_ok=True)
+content = {key: {**models[v["from"]], **v["changes"]} for key, v in voices.items()}
+out.write_text(json.dumps(content))
+print("made", out)
+""",
+    "sing.py": """import json, pathlib, sys
+voices, key, source, out = sys.argv[1:]
+voice = json.loads(pathlib.Path(voices).read_text())[key]
+text = pathlib.Path(source).read_text() * voice["times"]
+pathlib.Path(out).write_text(voice["kind"] + text)
+print("made", out)
+""",
+}
+SONG = "studies/songs/dvc.yaml:"
+SONGS_STAGES = {f"{SONG}{name}" for name in ("voices", "train@high", "train@low", "book")}
+SONGS_PARAMS = "studies/songs/params.yaml"
+SONGS_LOCK = "studies/songs/dvc.lock"
 
-def make(folder: Path) -> Path:
-    """Write the project, with the real Snakefile and profile, and commit it."""
-    for name, text in FILES.items():
+
+def make_both(folder: Path) -> Path:
+    """Write the project with its second study."""
+    write(folder, SONGS)
+    return make(folder)
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files into a project."""
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def make(folder: Path) -> Path:
+    """Write the project, with the real Snakefile and profile, and commit it."""
+    write(folder, FILES)
     for name in ("Snakefile", "profiles/default/profile.yaml", ".dvc/config"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -127,20 +207,21 @@ def run(folder: Path, *command: str) -> str:
     return result.stdout
 
 
-def wanted_by_snakemake(folder: Path) -> set[str]:
-    """Return the identifiers of the stages that a bare `snakemake` would run."""
-    text = run(folder, "snakemake", "-n")
-    return set(re.findall(r"^(?:local)?rule (\w+):", text, re.M)) - {"all"}
+def wanted_by_snakemake(folder: Path, *studies: str) -> set[str]:
+    """Return the identifiers of the stages that `snakemake` would run; a bare one by default."""
+    text = run(folder, "snakemake", "-n", *studies)
+    return set(re.findall(r"^(?:local)?rule (\w+):", text, re.M)) - {"all", *studies}
 
 
-def run_by_dvc(folder: Path) -> set[str]:
+def run_by_dvc(folder: Path, *targets: str) -> set[str]:
     """Run `dvc repro` and return the names of the stages that it ran."""
-    return set(re.findall(r"^Running stage '([^']+)'", run(folder, "dvc", "repro"), re.M))
+    text = run(folder, "dvc", "repro", *targets)
+    return set(re.findall(r"^Running stage '([^']+)'", text, re.M))
 
 
-def lock(folder: Path) -> Any:
-    """Return the stages of dvc.lock as data."""
-    return YAML(typ="safe", pure=True).load((folder / "dvc.lock").read_text())["stages"]
+def lock(folder: Path, name: str = "dvc.lock") -> Any:
+    """Return the stages of a dvc.lock as data."""
+    return YAML(typ="safe", pure=True).load((folder / name).read_text())["stages"]
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:

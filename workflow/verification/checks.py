@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foreframe import versions
+from workflow import studies
 from workflow.verification import documents
-from workflow.verification.cures import REPRODUCE, Cures
+from workflow.verification.cures import Cures, reproduce
 from workflow.verification.findings import Cure, Finding, Kind
 from workflow.verification.hashing import MISSING, Workspace
 from workflow.verification.study import VERSIONS, Locked, Study
-
-# A change of a parameter, or of a stage's definition, is seen by DVC without help.
-RUN = Cure((REPRODUCE,))
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Checks:
             for file, key, text in self._changed_values(self.study.locked[name]):
                 changes.setdefault((file, key), (text, []))[1].append(name)
         for (file, key), (text, readers) in changes.items():
-            yield self._stale(f"{file}: {key}", text, readers, RUN)
+            yield self._stale(f"{file}: {key}", text, readers, self._run(readers))
 
     def definitions(self, stages: Collection[str]) -> Iterator[Finding]:
         """Yield the stages whose definition changed since they ran."""
@@ -51,20 +49,29 @@ class Checks:
             changed += [f"reads {path}" for path in declared.deps if path not in locked.deps]
             changed += [f"makes {path}" for path in declared.outs if path not in locked.outs]
             if changed:
-                text = f"dvc.yaml changed since it ran: {', '.join(changed)}"
-                yield self._stale(name, text, [name], RUN)
+                place = studies.of(name).definition
+                text = f"{place} changed since it ran: {', '.join(changed)}"
+                yield self._stale(name, text, [name], self._run([name]))
 
     def stages(self) -> Iterator[Finding]:
-        """Yield the stages that have never run, and those that dvc.yaml has no more."""
+        """Yield the stages that have never run, and those that dvc.yaml has no more.
+
+        A further study of which nothing has been run is none of this; `Study.not_run` names it.
+        """
         for name in (name for name in self.study.declared if name not in self.study.locked):
-            text = "dvc.lock has no entry: it has not been run yet"
-            yield Finding("not made", "workspace", name, text, "", (), (), RUN)
+            place = studies.of(name)
+            if place in self.study.not_run:
+                continue
+            text = f"{place.lock} has no entry: it has not been run yet"
+            yield Finding("not made", "workspace", name, text, "", (), (), self._run([name]))
         for name, stage in self.study.left_over.items():
+            place = studies.of(name)
             kept = [path for path in stage.outs if path not in self.study.makers]
             there = [path for path in kept if (self.study.root / path).exists()]
             files = f", and delete {', '.join(there)}" if there else ""
-            cure = Cure((), f"delete the entry of {name} from dvc.lock{files}")
-            text = "dvc.yaml has no such stage, dvc.lock has"
+            entry = f"the entry of {studies.local(name)} from {place.lock}"
+            cure = Cure((), f"delete {entry}{files}")
+            text = f"{place.definition} has no such stage, {place.lock} has"
             yield Finding("left over", "workspace", name, text, "", (), (), cure)
 
     def _output(self, path: str) -> Iterator[Finding]:
@@ -86,7 +93,7 @@ class Checks:
         outdated = self._outdated(path, wanted)
         if outdated:
             text = f"made again by {stage} since; they read {self._read(path, outdated[0])}"
-            yield self._stale(path, text, outdated, RUN)
+            yield self._stale(path, text, outdated, self._run(outdated))
 
     def _source(self, path: str) -> Iterator[Finding]:
         content = self.workspace.content(path)
@@ -94,10 +101,12 @@ class Checks:
         if not outdated:
             return
         made = any(path in stage.outs for stage in self.study.declared.values())
-        cure = RUN if made else self.cures.source(path, content.problem)
+        follows = self.study.following(outdated)
+        cure = self._run(outdated)
+        if not made:
+            cure = self.cures.source(path, content.problem, (*outdated, *follows))
         if content.problem:
             kind: Kind = "missing" if content.problem == MISSING else "damaged"
-            follows = self.study.following(outdated)
             yield Finding(
                 kind, "workspace", path, content.problem, "", tuple(outdated), follows, cure
             )
@@ -133,6 +142,10 @@ class Checks:
 
     def _read(self, path: str, stage: str) -> str:
         return self.study.locked[stage].deps[path]
+
+    def _run(self, readers: list[str]) -> Cure:
+        """A change of a parameter, or of a stage's definition, is seen by DVC without help."""
+        return Cure(reproduce((*readers, *self.study.following(readers))))
 
     def _stale(self, subject: str, text: str, readers: list[str], cure: Cure) -> Finding:
         follows = self.study.following(readers)

@@ -12,13 +12,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from foreframe.errors import UserError
+from workflow import studies
 from workflow.verification import stores
 from workflow.verification.findings import Cure
 from workflow.verification.hashing import MISSING, Workspace
 from workflow.verification.stores import Store
 from workflow.verification.study import Study
 
-REPRODUCE = "dvc repro"
+
+def reproduce(stages: Iterable[str]) -> tuple[str, ...]:
+    """Return the commands that run what is out of date in the studies of these stages.
+
+    The main study comes first; `dvc repro` alone runs no other.
+    """
+    places = {studies.of(stage) for stage in stages}
+    return tuple(place.command for place in sorted(places, key=lambda place: place.definition))
 
 
 @dataclass
@@ -45,7 +53,7 @@ class Cures:
         if source == "cache":
             return Cure((delete, f"dvc checkout {name}"))
         stage = self.study.makers[path]
-        remake = f"{REPRODUCE} {shlex.quote(stage)}"
+        remake = f"dvc repro {shlex.quote(stage)}"
         if source:
             doubt = f"if {source} lacks it or its copy is damaged (--remote {source}): {remake}"
             pull = (delete, *self._clear([path]), f"dvc pull -r {source} {name}")
@@ -76,8 +84,8 @@ class Cures:
             return Cure((*fill, send), f"first delete {address} with the remote's own tools")
         return Cure((*fill, f"rm -f {shlex.quote(address)}", send))
 
-    def source(self, path: str, problem: str) -> Cure:
-        """Take over a change of a file that no stage makes, or undo it."""
+    def source(self, path: str, problem: str, stages: Iterable[str]) -> Cure:
+        """Take over a change of a file that no stage makes into `stages`, or undo it."""
         quoted = shlex.quote(path)
         undo = f"git checkout -- {quoted}" if self._in_git(path) else ""
         if problem == MISSING:
@@ -86,7 +94,7 @@ class Cures:
             return Cure((), "make it readable, or put it back")
         folder = (self.study.root / path).is_dir()
         touch = f"find {quoted} -type f -exec touch {{}} +" if folder else f"touch {quoted}"
-        return Cure((touch, REPRODUCE), f"or undo the change{undo and ': ' + undo}")
+        return Cure((touch, *reproduce(stages)), f"or undo the change{undo and ': ' + undo}")
 
     @functools.cached_property
     def cache(self) -> Store:

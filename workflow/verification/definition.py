@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml, resolved without DVC: their names, commands, files and parameters.
+"""The stages of all studies, resolved without DVC: their names, commands, files and parameters.
 
 Only the forms that studies use are read; any other is refused rather than guessed. A test holds the
 result against DVC's own resolution.
@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.errors import UserError
+from workflow import studies
+from workflow.studies import Place
 from workflow.verification import documents
 
+# Where a stage's parameters are if it names no file.
 PARAMS = "params.yaml"
 KNOWN = {
     "cmd", "deps", "desc", "do", "foreach", "frozen", "matrix", "meta", "metrics", "outs",
-    "params", "plots",
+    "params", "plots", "wdir",
 }  # fmt: skip
 TEMPLATE = re.compile(r"\$\{\s*([^}\s]+)\s*\}")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One stage as dvc.yaml declares it.
+    """One stage as a dvc.yaml declares it; its paths are relative to the project.
 
     Attributes:
-        name: DVC's name for it, such as `train_prior@top`.
+        name: DVC's address for it, such as `train_prior@top`.
         commands: what DVC runs, one line each.
         deps: the files and folders it reads, parameter files aside.
         outs: the files it writes.
@@ -47,27 +50,41 @@ class Declared:
 
 
 def read(root: Path) -> dict[str, Declared]:
-    """Return the stages of `root`/dvc.yaml by name.
+    """Return the stages of `root`/dvc.yaml and of each studies/*/dvc.yaml by name.
 
     Raises:
-        UserError: the file is missing or damaged, or has a form that is not understood.
+        UserError: a file is missing or damaged, or has a form that is not understood.
     """
-    path = root / "dvc.yaml"
+    found = (stage for place in studies.places(root) for stage in _stages(root, place))
+    return {stage.name: stage for stage in found}
+
+
+def _stages(root: Path, place: Place) -> Iterator[Declared]:
+    path, params = root / place.definition, root / place.params
     content = documents.load(path)
     if not isinstance(content, Mapping) or not isinstance(content.get("stages"), Mapping):
         raise UserError(f"{path} defines no stages. Restore it.")
     if "vars" in content:
-        raise UserError(f"{path}: verify does not read `vars`. Move the values to {PARAMS}.")
-    values = documents.load(root / PARAMS) if (root / PARAMS).exists() else {}
-    result = {}
+        raise UserError(f"{path}: verify does not read `vars`. Move the values to {place.params}.")
+    values = documents.load(params) if params.exists() else {}
     for group, body in content["stages"].items():
         where = f"{path}: {group}"
-        unknown = sorted(set(body) - KNOWN)
+        unknown = sorted({*body, *body.get("do", {})} - KNOWN)
         if unknown:
             raise UserError(f"{where}: verify does not understand {', '.join(unknown)}.")
-        for name, template, context in _instances(group, body, values, where):
-            result[name] = _declared(name, _resolve(template, context, where), where)
-    return result
+        for name, template, context in _instances(group, body, values or {}, where):
+            stage = _declared(place.address(name), _resolve(template, context, where), where)
+            _check_folder(body.get("do", body), place, where)
+            yield stage
+
+
+def _check_folder(body: Mapping[str, Any], place: Place, where: str) -> None:
+    home = posixpath.dirname(place.definition)
+    if posixpath.normpath(posixpath.join(home, body.get("wdir", "."))) != ".":
+        cure = f"Write `wdir: {posixpath.relpath('.', home)}`" if home else "Remove `wdir`"
+        raise UserError(
+            f"{where}: verify reads only stages that work in the project's folder. {cure}."
+        )
 
 
 def _instances(
@@ -117,7 +134,7 @@ def _value(key: str, values: Mapping[str, Any], where: str) -> Any:
     dotted = re.sub(r"\[(\w+)\]", r".\1", key)
     found = documents.select(values, dotted)
     if found is documents.ABSENT:
-        raise UserError(f"{where}: ${{{key}}} is not in {PARAMS}. Add it.")
+        raise UserError(f"{where}: ${{{key}}} is not in the {PARAMS} beside it. Add it.")
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from foreframe.errors import UserError
 from foreframe.versions import PACKAGES
 from workflow.verification import documents
-from workflow.verification.cures import REPRODUCE
+from workflow.verification.cures import reproduce
 from workflow.verification.findings import Cure, Finding
 from workflow.verification.hashing import Workspace
 from workflow.verification.study import Locked, Study
@@ -105,8 +105,9 @@ def _compare(
     before = _facts(workspace, stage)
     after = _facts(rebuilt, stage)
     verdict = _verdict(stage.name, _environment(before), _environment(after))
+    outdated = reproduce((stage.name, *study.following([stage.name])))
     again = Cure(
-        (f"{REPRODUCE} --force {shlex.quote(stage.name)}", REPRODUCE),
+        (f"dvc repro --force {shlex.quote(stage.name)}", *outdated),
         "no file is damaged; this makes the study's results those of this environment",
     )
     for path in different:

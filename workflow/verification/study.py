@@ -1,4 +1,4 @@
-"""A study as dvc.lock records it: which stage made what, from what; read without DVC."""
+"""The studies as each dvc.lock records them: which stage made what, from what; read without DVC."""
 
 import difflib
 import graphlib
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.errors import UserError
+from workflow import studies
+from workflow.studies import Place
 from workflow.verification import definition, documents
 from workflow.verification.definition import Declared
 
-LOCK = "dvc.lock"
-# The stage whose output holds the code versions that the others take as parameters.
+# The main study's stage whose output holds the code versions that others take as parameters.
 VERSIONS = "versions"
 DIGEST = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -33,12 +34,13 @@ class Locked:
 
 @dataclass(frozen=True)
 class Study:
-    """What dvc.yaml declares and dvc.lock records of the study in the folder `root`.
+    """What dvc.yaml declares and dvc.lock records of all studies in the folder `root`, as one.
 
     Attributes:
-        declared: the stages of dvc.yaml by name.
-        locked: those of them that dvc.lock has, every stage after those it reads from.
-        left_over: the stages of dvc.lock that dvc.yaml has no more.
+        declared: the stages of every dvc.yaml by address.
+        locked: those of them that a dvc.lock has, every stage after those it reads from.
+        left_over: the stages of a dvc.lock that its dvc.yaml has no more.
+        not_run: the further studies of which no stage has ever been run.
         makers: the stage that makes each output of `locked`.
         readers: the stages of `locked` that read each file, as dependency or for parameters.
     """
@@ -47,6 +49,7 @@ class Study:
     declared: Mapping[str, Declared]
     locked: Mapping[str, Locked]
     left_over: Mapping[str, Locked]
+    not_run: tuple[Place, ...]
     makers: Mapping[str, str]
     readers: Mapping[str, tuple[str, ...]]
 
@@ -70,13 +73,14 @@ class Study:
 
 
 def read(root: Path) -> Study:
-    """Read dvc.yaml and dvc.lock; a study without dvc.lock has made nothing yet.
+    """Read every dvc.yaml and dvc.lock; a study without dvc.lock has made nothing yet.
 
     Raises:
         UserError: one of the files is damaged or has a form that is not understood.
     """
     declared = definition.read(root)
-    recorded = _recorded(root / LOCK) if (root / LOCK).exists() else {}
+    records = {place: _recorded(root, place) for place in studies.places(root)}
+    recorded = {name: stage for record in records.values() for name, stage in record.items()}
     # What dvc.yaml declares no more is not part of the study, as for DVC.
     kept = {
         name: _restrict(stage, declared[name])
@@ -90,14 +94,15 @@ def read(root: Path) -> Study:
         for path in dict.fromkeys((*stage.deps, *stage.params)):
             readers[path] = (*readers.get(path, ()), stage.name)
     left_over = {name: stage for name, stage in recorded.items() if name not in declared}
-    return Study(root, declared, locked, left_over, makers, readers)
+    not_run = tuple(place for place in records if not records[place] and place.name != studies.MAIN)
+    return Study(root, declared, locked, left_over, not_run, makers, readers)
 
 
 def select(study: Study, targets: Iterable[str]) -> tuple[set[str], set[str]]:
     """Return the stages and the paths that `targets` name; both are empty for no targets.
 
-    A target is a stage, a group of stages such as `train_prior`, or a path: of an output, of a
-    dependency, or of a file inside a folder that is a dependency.
+    A target is a stage, a group of stages such as `train_prior`, a study, or a path: of an output,
+    of a dependency, or of a file inside a folder that is a dependency.
 
     Raises:
         UserError: a target is neither.
@@ -106,7 +111,7 @@ def select(study: Study, targets: Iterable[str]) -> tuple[set[str], set[str]]:
     paths: set[str] = set()
     known = {*study.makers, *study.readers}
     for target in targets:
-        named = {name for name in study.locked if target in (name, name.partition("@")[0])}
+        named = {name for name in study.locked if target in _names(name)}
         path = Path(os.path.relpath(target, study.root)).as_posix()
         parents = [str(parent) for parent in (Path(path), *Path(path).parents)]
         found = next((parent for parent in parents if parent in known), None)
@@ -117,21 +122,34 @@ def select(study: Study, targets: Iterable[str]) -> tuple[set[str], set[str]]:
     return stages, paths
 
 
+def _names(stage: str) -> set[str]:
+    """Return what a stage goes by as a target: its address, its group, its study."""
+    place = studies.of(stage)
+    return {stage, stage.partition("@")[0], place.name, place.definition}
+
+
 def _unknown(study: Study, target: str) -> str:
-    if any(target in (name, name.partition("@")[0]) for name in study.declared):
-        return f"The stage {target} has not been run yet. Run: dvc repro {target}"
+    for name in study.declared:
+        if target in (name, name.partition("@")[0]):
+            return f"The stage {target} has not been run yet. Run: dvc repro {target}"
+        if target in _names(name):
+            return f"The study {target} has not been run yet. Run: {studies.of(name).command}"
     names = [*study.locked, *study.makers, *study.readers]
     close = difflib.get_close_matches(target, names, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"Stages: {', '.join(study.locked)}."
     return f"{target} is neither a stage nor a file of one. {hint}"
 
 
-def _recorded(path: Path) -> dict[str, Locked]:
+def _recorded(root: Path, place: Place) -> dict[str, Locked]:
+    path = root / place.lock
+    if not path.exists():
+        return {}
     content = documents.load(path)
     try:
         if content["schema"] != "2.0":
             raise UserError(f"{path} has schema {content['schema']}; verify reads 2.0.")
-        return {name: _locked(name, body) for name, body in content["stages"].items()}
+        found = (_locked(place.address(name), body) for name, body in content["stages"].items())
+        return {stage.name: stage for stage in found}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
@@ -180,5 +198,5 @@ def _ordered(stages: Mapping[str, Locked], makers: Mapping[str, str]) -> dict[st
         return {name: stages[name] for name in graphlib.TopologicalSorter(before).static_order()}
     except graphlib.CycleError as error:
         raise UserError(
-            f"{LOCK}: these stages read from each other: {', '.join(error.args[1])}."
+            f"dvc.lock: these stages read from each other: {', '.join(error.args[1])}."
         ) from None

@@ -8,7 +8,6 @@ naive engine, which is given it ready as well.
 Shapes: B clips, T H W code grid, N = T*H*W positions.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from foreframe import priors
 from foreframe.networks.attention import CausalAttention
 from foreframe.networks.causal import CausalConv3d
-from foreframe.priors import Codes, Prior
+from foreframe.priors import ACTIONS, Prior
 from foreframe.priors.engines import schedule
 from foreframe.priors.snail import SnailPrior
 
@@ -46,6 +45,15 @@ class Operations:
     def times_fewer(self) -> float:
         """How many times fewer the sampled codes take than with the naive engine."""
         return self.naive / self.sampled
+
+    def facts(self) -> dict[str, int | float]:
+        """Return what a file of samples says of a level."""
+        return {
+            "codes": self.codes,
+            "steps": self.steps,
+            "per_code": self.per_code,
+            "times_fewer": self.times_fewer,
+        }
 
 
 def sampling_operations(prior: Prior, given_frames: int) -> Operations:
@@ -97,7 +105,7 @@ def forward(prior: Prior, frames: int) -> int:
     """Return what a forward pass over the first code-frames takes, its condition left out."""
     shadow = _shadow(prior)
     codes_1tHW = torch.zeros(1, frames, *prior.grid[1:], dtype=torch.int64, device="meta")
-    ready = shadow.condition(_latents(prior.conditions))
+    ready = shadow.condition(_given(prior))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         shadow.logits(codes_1tHW, ready)
     return int(counter.get_total_flops())
@@ -107,18 +115,22 @@ def condition(prior: Prior) -> int:
     """Return what the condition takes, computed once for each clip."""
     shadow = _shadow(prior)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        shadow.condition(_latents(prior.conditions))
+        shadow.condition(_given(prior))
     return int(counter.get_total_flops())
 
 
 def _shadow(prior: Prior) -> Prior:
     """Return the prior without numbers: its operations have shapes, and take no time."""
     with torch.device("meta"):
-        return priors.build(prior.settings, prior.codes, prior.conditions)
+        return priors.build(prior.settings, prior.codes, prior.conditions, prior.actions)
 
 
-def _latents(conditions: Mapping[str, Codes]) -> dict[str, torch.Tensor]:
-    return {
+def _given(prior: Prior) -> dict[str, torch.Tensor]:
+    given = {
         level: torch.zeros(1, *codes.grid, dtype=torch.int64, device="meta")
-        for level, codes in conditions.items()
+        for level, codes in prior.conditions.items()
     }
+    if prior.actions is not None:
+        shape = (1, prior.actions.frames, len(prior.actions.names))
+        given[ACTIONS] = torch.zeros(shape, device="meta")
+    return given

@@ -20,6 +20,7 @@ TRAINING: dict[str, Any] = {
     "schedule": "constant",
     "warmup_steps": 0,
     "log_every": 2,
+    "diverging": "stop",
 }
 THESIS: dict[str, Any] = {
     "kind": "vqvae",

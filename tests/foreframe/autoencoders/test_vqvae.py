@@ -116,7 +116,7 @@ def test_reconstruction_is_the_decode_of_the_codes(sees_top: bool) -> None:
     network = model(bottom_sees_top=sees_top).eval()
     clips = moving_stripes(3)
     latents = network.encode(clips)
-    top, bottom = network._quantize(clips, None)
+    top, bottom = network.quantize(clips, None)
     assert torch.equal(latents["top"], top.ids)
     assert torch.equal(latents["bottom"], bottom.ids)
     direct = network.decode_vectors(top.vectors, bottom.vectors)
@@ -145,9 +145,9 @@ def test_bottom_sees_top_only_when_asked() -> None:
     clips = moving_stripes(1)
     for sees_top in (False, True):
         network = model(bottom_sees_top=sees_top).eval()
-        before = network._quantize(clips, None)[1]
+        before = network.quantize(clips, None)[1]
         network.top_quantizer.codebook.add_(3.0)
-        after = network._quantize(clips, None)[1]
+        after = network.quantize(clips, None)[1]
         assert torch.equal(before.commitment, after.commitment) != sees_top
 
 

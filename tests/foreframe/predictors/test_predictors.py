@@ -1,17 +1,22 @@
 """Laws of predictors: batches, long rollouts, given frames, and the baseline."""
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
+from foreframe import priors
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
+from foreframe.networks.initialization import initialize
 from foreframe.predictors import latent_predictor
 from foreframe.predictors.copy_last_frame import CopyLastFrame
 from foreframe.predictors.latent_predictor import LatentPredictor
+from foreframe.priors import Prior
 from foreframe.priors.noise import Noise
+from foreframe.randomness import generator
 from tests.stages import evaluation_study as tiny
 
 DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
@@ -129,3 +134,90 @@ def test_the_baseline_repeats_the_last_frame() -> None:
     future = CopyLastFrame().predict(context, 5, DRAWN, 0, [0, 1])
     assert future.shape == (2, 5, tiny.SIZE, tiny.SIZE, 3)
     assert all(torch.equal(future[:, step], context[:, -1]) for step in range(5))
+
+
+# ---- actions and horizons
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory) -> LatentPredictor:
+    """Return a predictor whose priors take actions."""
+    study = tiny.Study(tmp_path_factory.mktemp("driven"))
+    tiny.make_data(study)
+    tiny.make_models(study, tiny.ACTIONS)
+    return latent_predictor.load(
+        study.path("autoencoder"),
+        {level: study.path(level) for level in ("top", "bottom")},
+        study.path("normalization"),
+        torch.device("cpu"),
+    )
+
+
+def actions(batch: int, count: int) -> torch.Tensor:
+    return 3 * torch.randn(batch, count, 2, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("choice", [ARGMAX, DRAWN], ids=["argmax", "drawn"])
+def test_fewer_frames_are_the_first_codes_of_the_whole_window(
+    predictor: LatentPredictor, driven: LatentPredictor, choice: Choice
+) -> None:
+    context = frames(2, 4)
+    for each in (predictor, driven):
+        # Eight frames are two code-frames of the top here, and a window of twelve has three.
+        longer = dataclasses.replace(each, priors=longer_priors(each))
+        assert longer.window == 12
+        given, led = longer.first(longer.encode(context), 4), actions(2, 12)
+        whole = longer.extend(given, choice, Noise(0, [4, 5]), actions_BTA=led)
+        part = longer.extend(given, choice, Noise(0, [4, 5]), actions_BTA=led, frames=8)
+        for level, count in (("top", 2), ("bottom", 4)):
+            assert part[level].shape[1] == count
+            assert torch.equal(part[level], whole[level][:, :count])
+    with pytest.raises(UserError, match="multiple of 4"):
+        longer.extend(given, choice, Noise(0, [4, 5]), actions_BTA=led, frames=6)
+
+
+def longer_priors(predictor: LatentPredictor) -> dict[str, Prior]:
+    """Return untrained priors like a predictor's, of windows that are half as long again."""
+    made: dict[str, Prior] = {}
+    for level, old in predictor.priors.items():
+        shapes = {
+            name: priors.Codes(longer(codes.grid), 12) for name, codes in old.conditions.items()
+        }
+        actions = old.actions and dataclasses.replace(old.actions, frames=12)
+        prior = priors.build(old.settings, priors.Codes(longer(old.grid), 12), shapes, actions)
+        initialize(prior, generator(3, level))
+        made[level] = prior.eval()
+    return made
+
+
+def longer(grid: priors.Grid) -> priors.Grid:
+    return (grid[0] * 3 // 2, *grid[1:])
+
+
+def test_a_future_follows_its_actions_and_holds_the_last(driven: LatentPredictor) -> None:
+    context, led = frames(2, 4), actions(2, 16)
+    future = driven.predict(context, 10, DRAWN, 0, [0, 1], led)
+    other = led.clone()
+    other[:, 8:] += 2
+    later = driven.predict(context, 10, DRAWN, 0, [0, 1], other)
+    assert torch.equal(later[:, :4], future[:, :4]) and not torch.equal(later, future)
+    short = torch.cat([led[:, :6], led[:, 5:6].expand(-1, 10, -1)], dim=1)
+    assert torch.equal(
+        driven.predict(context, 10, DRAWN, 0, [0, 1], led[:, :6]),
+        driven.predict(context, 10, DRAWN, 0, [0, 1], short),
+    )
+
+
+def test_a_clip_in_a_batch_follows_its_own_actions(driven: LatentPredictor) -> None:
+    context, led = frames(3, 4), actions(3, 8)
+    together = driven.predict(context, 4, DRAWN, 0, [0, 1, 2], led)
+    alone = driven.predict(context[1:2], 4, DRAWN, 0, [1], led[1:2])
+    assert torch.equal(together[1:2], alone)
+
+
+def test_actions_that_are_needed_are_asked_for(
+    predictor: LatentPredictor, driven: LatentPredictor
+) -> None:
+    assert driven.takes_actions and not predictor.takes_actions
+    with pytest.raises(UserError, match="level top takes actions, but none are given"):
+        driven.predict(frames(1, 4), 4, ARGMAX, 0, [0])

@@ -6,7 +6,16 @@ import torch
 
 from foreframe.config.training import Training
 from foreframe.networks.initialization import initialize
-from foreframe.priors import Codes, Grid, Prior, build, conditional_pixel_snail, pixel_snail
+from foreframe.priors import (
+    ACTIONS,
+    Codes,
+    Grid,
+    Prior,
+    build,
+    conditional_pixel_snail,
+    pixel_snail,
+)
+from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
 
 TRAINING = Training(
@@ -19,6 +28,7 @@ TRAINING = Training(
     schedule="constant",
     warmup_steps=0,
     log_every=1,
+    diverging="stop",
 )
 
 
@@ -27,6 +37,7 @@ def top_settings(**changes: Any) -> pixel_snail.Settings:
         "kind": "pixel_snail",
         "level": "top",
         "condition_on": (),
+        "actions": "none",
         "channels": 6,
         "residual_layers": 1,
         "blocks": 2,
@@ -43,6 +54,7 @@ def bottom_settings(**changes: Any) -> conditional_pixel_snail.Settings:
         "kind": "conditional_pixel_snail",
         "level": "bottom",
         "condition_on": ("top",),
+        "actions": "none",
         "channels": 6,
         "residual_layers": 1,
         "blocks": 2,
@@ -57,13 +69,20 @@ def bottom_settings(**changes: Any) -> conditional_pixel_snail.Settings:
 
 
 def top(grid: Grid = (2, 3, 3), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
-    return drawn(build(top_settings(**changes), Codes(grid, size), {}), seed)
+    prior = build(top_settings(**changes), Codes(grid, size), {}, actions(grid))
+    return drawn(prior, seed)
 
 
 def bottom(half: Grid = (1, 2, 2), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
     grid = (2 * half[0], 2 * half[1], 2 * half[2])
     conditions = {"top": Codes(half, 5)}
-    return drawn(build(bottom_settings(**changes), Codes(grid, size), conditions), seed)
+    prior = build(bottom_settings(**changes), Codes(grid, size), conditions, actions(grid))
+    return drawn(prior, seed)
+
+
+def actions(grid: Grid) -> Actions:
+    """Return two channels of actions for clips of two frames a code-frame."""
+    return Actions(("steer", "gas"), 2 * grid[0], (0.1, -0.2), (0.5, 2.0))
 
 
 def drawn(prior: Prior, seed: int) -> Prior:
@@ -82,13 +101,17 @@ def codes(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor:
 
 
 def given(prior: Prior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Return random codes of the levels that the prior is given, by name."""
-    return {
+    """Return random codes of the levels that the prior is given, and actions if it takes any."""
+    found = {
         level: torch.randint(
             shape.codebook_size, (batch, *shape.grid), generator=generator(seed, "given", level)
         )
         for level, shape in prior.conditions.items()
     }
+    if prior.actions is not None:
+        size = (batch, prior.actions.frames, len(prior.actions.names))
+        found[ACTIONS] = torch.randn(size, generator=generator(seed, "given", ACTIONS))
+    return found
 
 
 def condition(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor | None:

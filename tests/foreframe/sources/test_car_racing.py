@@ -15,6 +15,7 @@ from foreframe.randomness import numpy_generator
 from foreframe.sources import BLOCK, Block, car_racing
 from foreframe.sources.car_racing_camera import Camera, Simulator
 from foreframe.sources.car_racing_driver import Driver
+from foreframe.sources.car_racing_variety import Look
 
 
 def make(**changes: Any) -> car_racing.Settings:
@@ -27,14 +28,17 @@ def make(**changes: Any) -> car_racing.Settings:
         "frames_per_episode": 40,
         "speed_low": 15.0,
         "speed_high": 40.0,
+        "variety": {"colours": 0.0, "track": 0.0, "camera": 0.0},
     }
     return car_racing.Settings(**{**values, **changes})
 
 
-def drive(chosen: car_racing.Settings, seed: int = 0, workers: int = 1) -> list[Block]:
+def drive(
+    chosen: car_racing.Settings, seed: int = 0, workers: int = 1, first: int = 0
+) -> list[Block]:
     """Return one block for each episode."""
     result = []
-    for episode in car_racing.episodes(chosen, seed, Path("unused"), workers):
+    for episode in car_racing.stream(chosen, seed, Path("unused"), workers, first).episodes:
         blocks = list(episode.blocks)
         assert all(len(block.frames) <= BLOCK for block in blocks)
         columns = zip(
@@ -65,6 +69,13 @@ def test_an_episode_depends_on_the_seed_and_its_own_number_alone() -> None:
     assert not numpy.array_equal(alone[0].frames, alone[1].frames)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_episodes_that_are_left_out_change_nothing_in_the_others(workers: int) -> None:
+    alone = drive(make())
+    for first in (1, 3):
+        assert same(alone[first:], drive(make(), workers=workers, first=first))
+
+
 def test_every_episode_has_its_frames_and_actions() -> None:
     blocks = drive(make(height=24, width=40, frames_per_episode=33))
     assert [block.frames.shape for block in blocks] == [(33, 24, 40, 3)] * 3
@@ -92,7 +103,7 @@ def test_the_actions_are_those_that_were_taken() -> None:
     speeds=st.tuples(st.floats(5, 50), st.floats(5, 50)).map(sorted),
 )
 def test_the_car_stays_on_the_road_at_every_speed(seed: int, speeds: list[float]) -> None:
-    simulator = Simulator()
+    simulator = Simulator(Look())
     simulator.reset(seed=seed)
     track_N2 = numpy.array(simulator.track)[:, 2:]
     place = seed % len(track_N2)
@@ -109,7 +120,7 @@ def test_the_car_stays_on_the_road_at_every_speed(seed: int, speeds: list[float]
 
 
 def test_the_camera_shows_what_gymnasium_shows() -> None:
-    ours, theirs = Simulator(), CarRacing()
+    ours, theirs = Simulator(Look()), CarRacing()
     for world in (ours, theirs):
         world.reset(seed=3)
         for _ in range(90):

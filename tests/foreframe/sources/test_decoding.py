@@ -172,6 +172,24 @@ def test_wide_pixels_are_shown_wide(tmp_path: Path) -> None:
     assert (read(path, 40, 40)[:, :, 2:-2] > 180).all()
 
 
+@pytest.mark.parametrize("ending", [".mkv", ".avi", ".gif"])
+def test_odd_sizes_are_read_whole(ending: str, tmp_path: Path) -> None:
+    frames = making.moving(6, 37, 51)
+    path = making.write(tmp_path / f"video{ending}", frames)
+    shown = read(path, 37, 51)
+    assert shown.shape == frames.shape
+    assert numpy.abs(shown.astype(float) - frames).mean() < (20 if ending == ".gif" else 5)
+    assert read(path, 64, 64).shape == (6, 64, 64, 3)
+
+
+@pytest.mark.parametrize("ending", making.FORMATS)
+def test_a_video_of_one_frame_gives_one(ending: str, tmp_path: Path) -> None:
+    frames = making.moving(1)
+    shown = read(making.write(tmp_path / f"video{ending}", frames))
+    assert shown.shape == frames.shape
+    assert numpy.abs(shown.astype(float) - frames).mean() < (20 if ending == ".gif" else 5)
+
+
 # Broken files -----------------------------------------------------------------------------------
 
 
@@ -265,6 +283,19 @@ def test_a_video_cut_short_is_refused(ending: str, share: float, tmp_path: Path)
     assert len(read(path, 32, 32)) == 40
     with pytest.raises(UserError, match=f"video{ending}"):
         read(making.cut(path, share), 32, 32)
+
+
+@pytest.mark.parametrize("ending", making.FORMATS)
+def test_a_tail_of_rubbish_is_refused(ending: str, tmp_path: Path) -> None:
+    rng = numpy.random.Generator(numpy.random.Philox(0))
+    busy = rng.integers(0, 256, (40, 32, 32, 3), dtype=numpy.uint8)
+    path = making.write(tmp_path / f"video{ending}", busy)
+    assert len(read(path, 32, 32)) == 40
+    content = path.read_bytes()
+    start = len(content) * 4 // 5
+    path.write_bytes(content[:start] + rng.bytes(len(content) - start))
+    with pytest.raises(UserError, match=f"video{ending}"):
+        read(path, 32, 32)
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(

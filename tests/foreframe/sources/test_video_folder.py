@@ -18,7 +18,7 @@ def collect(folder: Path, workers: int = 1) -> dict[str, numpy.ndarray]:
     """Return the frames of each episode by its origin."""
     return {
         episode.origin: numpy.concatenate([block.frames for block in episode.blocks])
-        for episode in video_folder.episodes(SETTINGS, 0, folder, workers)
+        for episode in video_folder.stream(SETTINGS, 0, folder, workers, 0).episodes
     }
 
 
@@ -35,6 +35,20 @@ def test_videos_come_in_natural_order_whatever_made_them(tmp_path: Path) -> None
     two = collect(tmp_path, workers=2)
     assert list(two) == list(videos)
     assert all(numpy.array_equal(two[name], videos[name]) for name in videos)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_videos_that_are_left_out_are_not_even_opened(workers: int, tmp_path: Path) -> None:
+    (tmp_path / "a.mkv").write_text("no video at all")
+    for name, length in (("b", 40), ("c", 12), ("d", 33)):
+        making.write(tmp_path / f"{name}.mkv", making.moving(length, 16, 16))
+    stream = video_folder.stream(SETTINGS, 0, tmp_path, workers, 1)
+    found = [
+        (episode.origin, episode.total, sum(len(block.frames) for block in episode.blocks))
+        for episode in stream.episodes
+    ]
+    assert found == [("b.mkv", 4, 40), ("c.mkv", 4, 12), ("d.mkv", 4, 33)]
+    assert (stream.actions, stream.states) == ((), ())
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from foreframe.config.compute import Compute
 from foreframe.config.training import Training
 from foreframe.randomness import generator
 from foreframe.training.checkpoints import Checkpoints
-from foreframe.training.loop import Result, fit
+from foreframe.training.loop import fit
+from foreframe.training.result import Result
 from foreframe.training.samples import Samples
 
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
@@ -58,6 +59,7 @@ def training(**changes: Any) -> Training:
         "schedule": "cosine",
         "warmup_steps": 2,
         "log_every": 5,
+        "diverging": "stop",
     }
     return Training(**{**values, **changes})
 

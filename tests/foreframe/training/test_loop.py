@@ -1,5 +1,6 @@
 """The loop: its curves, its limits, and that its order depends on seed and epoch alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,22 +130,138 @@ def test_validation_is_in_eval_mode_and_without_gradients(checkpoints: Checkpoin
     assert all(train == gradients for train, gradients, _ in modes)
 
 
+def _spoiled(network: Network, bad: float, at: int) -> Callable[..., dict[str, Tensor]]:
+    """Return the network's loss, but `bad` times it from training step `at` on."""
+    steps = 0
+
+    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        nonlocal steps
+        steps += network.training
+        values = network.loss(batch, noise)
+        spoiled = network.training and steps >= at
+        return {**values, "loss": values["loss"] * (bad if spoiled else 1.0)}
+
+    return loss
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("log_every", [1, 5, 100])
 def test_divergence_names_the_step_and_the_cure(
     checkpoints: Checkpoints, bad: float, log_every: int
 ) -> None:
     network = Network()
-    calls = 0
-
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
-        nonlocal calls
-        calls += network.training
-        values = network.loss(batch, noise)
-        return {**values, "loss": values["loss"] * (bad if calls == 4 else 1.0)}
-
+    loss = _spoiled(network, bad, 4)
     with pytest.raises(UserError, match=r"step 4 .*gradient_clip"):
         run(network, checkpoints, loss=loss, training=training(log_every=log_every))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("at", "logged", "epochs"),
+    [
+        (4, [3], [3]),
+        (6, [5], [5]),
+        (7, [5, 6], [6]),
+        (8, [5, 7], [6, 7]),
+        (18, [5, 10, 15, 17], [6, 12, 17]),
+    ],
+)
+def test_a_recorded_divergence_ends_the_run_before_its_step(
+    checkpoints: Checkpoints, bad: float, at: int, logged: list[int], epochs: list[int]
+) -> None:
+    network, straight = Network(), Network()
+    loss = _spoiled(network, bad, at)
+    result = run(network, checkpoints, loss=loss, training=training(diverging="record"))
+    assert result.diverged_at == at
+    assert result.steps == at - 1
+    assert list(result.curve["step"]) == logged
+    assert list(result.epochs["step"]) == epochs
+    assert not result.curve.isna().any().any()
+    assert not result.epochs.isna().any().any()
+    # Up to there it is the run that it would have been anyway.
+    other = Checkpoints(checkpoints.folder.with_name("straight"))
+    whole = run(straight, other, training=training(diverging="record"))
+    assert whole.diverged_at is None
+    same = (at - 1) // 5
+    pandas.testing.assert_frame_equal(result.curve[:same], whole.curve[:same])
+    assert all(value.isfinite().all() for value in network.parameters())
+
+
+def test_recording_changes_nothing_where_nothing_diverges(tmp_path: Path) -> None:
+    networks = [Network(), Network()]
+    for network, diverging in zip(networks, ("stop", "record"), strict=True):
+        run(network, Checkpoints(tmp_path / diverging), training=training(diverging=diverging))
+    assert torch.equal(networks[0].layer.weight, networks[1].layer.weight)
+
+
+@pytest.mark.parametrize("calls", [3, 7, 9, 10])
+def test_a_recorded_divergence_is_found_again_after_a_stop(tmp_path: Path, calls: int) -> None:
+    """Stopped while training and while validating, with a checkpoint after every step."""
+    results = []
+    for name, stop in (("straight", None), ("stopped", calls)):
+        folder = tmp_path / name
+        if stop is not None:
+            stopped = Network()
+            with pytest.raises(KeyboardInterrupt):
+                run(
+                    stopped,
+                    Checkpoints(folder, steps=1),
+                    loss=_until(_spoiled(stopped, float("nan"), 9), stop),
+                    training=training(diverging="record"),
+                )
+            (last, *_) = sorted(folder.iterdir(), reverse=True)
+        network = Network()
+        taken = int(last.stem.removeprefix("step-")) if stop is not None else 0
+        loss = _spoiled(network, float("nan"), 9 - taken)
+        settings = training(diverging="record")
+        results.append((run(network, Checkpoints(folder), loss=loss, training=settings), network))
+    (first, one), (second, two) = results
+    assert first.diverged_at == second.diverged_at == 9
+    pandas.testing.assert_frame_equal(first.curve, second.curve)
+    pandas.testing.assert_frame_equal(first.epochs, second.epochs)
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[name])
+
+
+def _until(loss: Callable[..., dict[str, Tensor]], calls: int) -> Callable[..., dict[str, Tensor]]:
+    left = calls
+
+    def stopping(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return loss(batch, noise)
+
+    return stopping
+
+
+@pytest.mark.parametrize("diverging", ["stop", "record"])
+def test_a_loss_that_is_bad_from_the_start_is_an_error(
+    checkpoints: Checkpoints, diverging: str
+) -> None:
+    network = Network()
+    loss = _spoiled(network, float("nan"), 1)
+    with pytest.raises(UserError, match="step 1 "):
+        run(network, checkpoints, loss=loss, training=training(diverging=diverging))
+
+
+@pytest.mark.parametrize("diverging", ["stop", "record"])
+def test_a_bad_validation_is_an_error_or_a_gap(checkpoints: Checkpoints, diverging: str) -> None:
+    network = Network()
+
+    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+        values = network.loss(batch, noise)
+        return values if network.training else {**values, "loss": values["loss"] / 0}
+
+    settings = training(diverging=diverging)
+    if diverging == "stop":
+        with pytest.raises(UserError, match="validation loss after step 6"):
+            run(network, checkpoints, loss=loss, training=settings)
+        return
+    result = run(network, checkpoints, loss=loss, training=settings)
+    assert result.epochs["validation_loss"].isna().all()
+    assert result.epochs["train_loss"].notna().all()
 
 
 def test_empty_sets_and_long_warm_ups_are_refused(checkpoints: Checkpoints) -> None:

@@ -1,0 +1,1 @@
+"""Looking at the data before any model does: what the sets hold, and how far they are apart."""

@@ -1,0 +1,99 @@
+"""Cityscapes: snippets of 30 frames, 17 a second, from a car in 50 cities (leftImg8bit_sequence).
+
+The frames are 2048 x 1024; a square frame takes the middle 1024 x 1024, as Castrejon, Ballas and
+Courville (2019) do for their 128 x 128. The sets are the authors' own folders: train, val, test.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from foreframe.errors import UserError
+from foreframe.sources import SourceSettings, Stream, recordings
+from foreframe.sources.datasets import Dataset
+from foreframe.sources.recordings import PARTS, Recording, Survey
+
+PACKAGE = "leftImg8bit_sequence"
+SNIPPET = 30  # frames
+INTERVAL = Fraction(1, 17)  # seconds
+
+NAME = re.compile(r"(.+)_(\d{6})_(\d{6})_leftImg8bit\.png")
+
+
+class Settings(SourceSettings):
+    """Size and frame interval of the frames."""
+
+    kind: Literal["cityscapes"]
+
+
+def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
+    """Return the snippets by set, city and number; `seed` is not used.
+
+    Raises:
+        UserError: there is no snippet, or one lacks a frame or has a damaged one.
+    """
+    found = survey(videos).complete(videos)
+    return recordings.stream(found, settings, workers, first)
+
+
+def survey(folder: Path) -> Survey:
+    """Return the snippets that a folder has."""
+    root = next((path for path in (folder / PACKAGE, folder) if (path / "train").is_dir()), None)
+    if root is None:
+        raise UserError(
+            f"{folder} has no folder {PACKAGE}/train. Unpack {PACKAGE}_trainvaltest.zip there."
+        )
+    found: list[Recording] = []
+    missing: list[str] = []
+    for name, part in PARTS.items():
+        cities = recordings.folders(root / name) if (root / name).is_dir() else []
+        for city in cities:
+            for snippet, names in _snippets(city):
+                if len(names) == SNIPPET:
+                    found.append(Recording(snippet, part, city, names, interval=INTERVAL))
+                else:
+                    missing.append(f"{name}/{snippet} ({len(names)} of {SNIPPET} frames)")
+    if not found and not missing:
+        raise UserError(f"{root} has no pictures. Unpack {PACKAGE}_trainvaltest.zip again.")
+    return Survey(tuple(found), tuple(missing))
+
+
+def _snippets(city: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield name and pictures of each snippet of a city; one that lacks frames has fewer than 30.
+
+    A long drive has many snippets, and the next may begin right after the last.
+    """
+    numbered = [
+        (match[1], match[2], int(match[3]), match[0])
+        for name in recordings.picture_names(city)
+        if (match := NAME.fullmatch(name))
+    ]
+    for (place, drive), frames in groupby(numbered, key=lambda frame: frame[:2]):
+        for run in _runs(sorted((number, name) for *_, number, name in frames)):
+            for start in range(0, len(run), SNIPPET):
+                names = tuple(name for _, name in run[start : start + SNIPPET])
+                yield f"{city.name}/{place}_{drive}_{run[start][0]:06}", names
+
+
+def _runs(frames: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Yield unbroken runs of frame numbers."""
+    counted = enumerate(frames)
+    for _, run in groupby(counted, key=lambda place: place[1][0] - place[0]):
+        yield [frame for _, frame in run]
+
+
+# 5,000 snippets, as many as there are annotated frames: 2,975, 500 and 1,525 (Cordts et al. 2016).
+DATASET = Dataset(
+    title="Cityscapes video sequences (leftImg8bit_sequence)",
+    size="324 GB, one zip archive",
+    licence="its own, for non-commercial use; registration needed",
+    page="https://www.cityscapes-dataset.com/downloads/",
+    files=("leftImg8bit_sequence/{train,val,test}/CITY/CITY_000000_000000_leftImg8bit.png",),
+    unit="snippets",
+    published={"train": 2975, "validation": 500, "test": 1525},
+    find=lambda folder: survey(folder).found(),
+    damage=lambda folder: survey(folder).damage(),
+)

@@ -1,0 +1,194 @@
+"""Laws of the synthetic sources: position-addressed episodes, and the motion each promises."""
+
+import math
+from pathlib import Path
+
+import numpy
+import pytest
+
+from foreframe import kinds
+from foreframe.randomness import numpy_generator
+from foreframe.sources import dynamics, gaussian_grid, random_walk, sinusoid
+from tests.foreframe.sources.synthetic_episodes import MORE, equal, gathered, recorded, settings
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_an_episode_depends_on_the_seed_and_its_number_alone(kind: str) -> None:
+    whole = recorded(kind)
+    assert equal(whole[7:], recorded(kind, first=7))
+    assert not equal(whole, recorded(kind, seed=1))
+    # More episodes to learn from leave those that there were as they are.
+    more = recorded(kind, train_episodes=20)
+    assert equal(whole[:10], more[:10])
+
+
+def test_two_processes_make_the_same_episodes() -> None:
+    assert equal(recorded("random_walk"), recorded("random_walk", workers=2))
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_frames_states_and_sets_are_as_promised(kind: str) -> None:
+    module = kinds.find("foreframe.sources", kind)
+    stream = module.stream(settings(kind), 0, Path(), 1, 0)
+    parts = []
+    for episode in stream.episodes:
+        found = gathered(episode)
+        parts.append(episode.part)
+        assert episode.total == 20
+        assert found["frames"].shape == (12, 32, 32, 3)
+        assert found["frames"].dtype == numpy.uint8
+        assert found["actions"].shape == (12, len(stream.actions))
+        assert found["states"].shape == (12, len(stream.states))
+    assert parts == ["train"] * 10 + ["test"] * 10
+
+
+# -------------------------------------------------------------- random walk
+
+
+def test_every_atomic_step_is_one_of_four_and_all_are_as_likely() -> None:
+    found = [each["actions"] for *_, each in recorded("random_walk", frames_per_episode=200)]
+    steps = numpy.concatenate(found).reshape(-1, 2)
+    kinds_, counts = numpy.unique(steps, axis=0, return_counts=True)
+    assert {tuple(kind) for kind in kinds_} == {(-3, 0), (3, 0), (0, -3), (0, 3)}
+    # Moves out of the frame are drawn again, which keeps the balance by symmetry.
+    expected = len(steps) / 4
+    assert (((counts - expected) ** 2) / expected).sum() < 16.3  # chi squared, 3 degrees, 0.1 %
+
+
+def test_actions_lead_from_state_to_state_and_balls_stay_inside() -> None:
+    for *_, found in recorded("random_walk", fewest_moves=2, most_moves=5):
+        states, actions = found["states"], found["actions"]
+        assert numpy.array_equal(states[:-1] + actions[:-1], states[1:])
+        assert states.min() >= 3
+        assert states.max() <= 28
+
+
+def test_compositional_steps_are_sums_and_never_a_single_move() -> None:
+    found = recorded("random_walk", fewest_moves=2, most_moves=4, frames_per_episode=100)
+    steps = numpy.concatenate([each["actions"] for *_, each in found]).reshape(-1, 2) / 3
+    lengths = abs(steps).sum(axis=1)
+    assert (steps == steps.round()).all()
+    assert set(lengths) == {0, 2, 3, 4}
+
+
+def test_novel_balls_walk_as_the_known_ones_do_and_look_different() -> None:
+    known, novel = (recorded("random_walk", looks=looks) for looks in ("known", "novel"))
+    for (*_, one), (*_, other) in zip(known, novel, strict=True):
+        assert numpy.array_equal(one["states"], other["states"])
+        assert not numpy.array_equal(one["frames"], other["frames"])
+    assert not set(random_walk.KNOWN) & set(random_walk.NOVEL)
+
+
+def test_a_ball_is_drawn_where_its_state_says() -> None:
+    for *_, found in recorded("random_walk", balls=1):
+        for frame, (x, y) in zip(found["frames"], found["states"], strict=True):
+            weights = frame.astype(float).sum(axis=2)
+            rows, columns = numpy.mgrid[:32, :32]
+            assert math.isclose((weights * columns).sum() / weights.sum(), x, abs_tol=0.05)
+            assert math.isclose((weights * rows).sum() / weights.sum(), y, abs_tol=0.05)
+
+
+# ------------------------------------------------- sinusoid, grid of Gaussians
+
+
+def test_a_wave_is_a_sine_of_the_frequency_with_noise_of_a_tenth() -> None:
+    content = settings("sinusoid", points=100, frames_per_episode=30)
+    values = sinusoid.wave(content, numpy_generator(0, "wave")).reshape(-1)
+    x = 0.05 * numpy.arange(len(values))
+    basis = numpy.stack([numpy.sin(1.5 * x), numpy.cos(1.5 * x)], axis=1)
+    fitted, *_ = numpy.linalg.lstsq(basis, values, rcond=None)
+    assert math.isclose(numpy.hypot(*fitted), 1, abs_tol=0.01)
+    assert math.isclose((values - basis @ fitted).std(), 0.1, rel_tol=0.05)
+
+
+def test_points_come_from_25_equal_gaussians() -> None:
+    found, components = gaussian_grid.points(50_000, numpy_generator(0, "points"))
+    around = found - gaussian_grid.MEANS[components]
+    assert numpy.allclose(around.std(axis=0), 0.05, rtol=0.03)
+    assert abs(around.mean()) < 0.001
+    counts = numpy.bincount(components, minlength=25)
+    assert ((counts - 2000) ** 2 / 2000).sum() < 51.2  # chi squared, 24 degrees, 0.1 %
+
+
+def test_a_dot_lies_where_its_point_is() -> None:
+    frame = gaussian_grid.draw(numpy.array([-4.0, 4.0]), 64, 64)
+    rows, columns = numpy.nonzero(frame[..., 0])
+    assert rows.mean() < 12
+    assert columns.mean() < 12
+
+
+# ----------------------------------------------------------------- dynamics
+
+
+def path_of(label: int, frames: int, *position: str | int) -> dynamics.Motion:
+    return dynamics.motion(label, frames, numpy_generator(0, *position))
+
+
+@pytest.mark.parametrize("label", range(10))
+def test_each_class_moves_as_its_name_says(label: int) -> None:
+    name = dynamics.CLASSES[label]
+    for number in range(20):
+        moved = path_of(label, 21, "class", label, number)
+        steps = numpy.diff(moved.places, axis=0)
+        if name == "rotation":
+            assert not steps.any()
+            turns = numpy.diff(moved.angles)
+            assert numpy.allclose(turns, turns[0])
+            assert turns[0] != 0
+            continue
+        assert numpy.ptp(moved.angles) == 0
+        centred = moved.places - moved.places.mean(axis=0)
+        spread = numpy.linalg.svd(centred, compute_uv=False)
+        assert (spread[1] < 1e-9) == name.startswith("linear")
+        if name == "linear constant":
+            assert numpy.allclose(steps, steps[0])
+        if name == "linear accelerating":
+            lengths = numpy.linalg.norm(steps, axis=1)
+            ratio = lengths[-1] / lengths[0]
+            assert max(ratio, 1 / ratio) > 2.4
+        if name == "linear bouncing":
+            turned = ((steps[1:] * steps[:-1]).sum(axis=1) < 0).sum()
+            assert 1 <= turned <= 5
+
+
+def test_no_two_consecutive_frames_are_identical() -> None:
+    for *_, found in recorded("dynamics", height=64, width=64):
+        same = [
+            numpy.array_equal(*pair)
+            for pair in zip(found["frames"], found["frames"][1:], strict=False)
+        ]
+        assert not any(same)
+
+
+def test_the_object_stays_in_the_picture() -> None:
+    for label in range(10):
+        for number in range(200):
+            places = path_of(label, 20, "inside", label, number).places
+            assert places.min() > 0
+            assert places.max() < 1
+
+
+def test_a_single_frame_does_not_give_the_class_away() -> None:
+    """Neighbours by place, which is all that could differ between classes, guess like chance."""
+    rows = []
+    for number in range(4000):
+        label = number % 10
+        random = numpy_generator(0, "leak", number)
+        moved = dynamics.motion(label, 20, random)
+        time = int(random.integers(20))
+        rows.append((*moved.places[time], label))
+    table = numpy.array(rows)
+    train, test = table[:3000], table[3000:]
+    distance = numpy.linalg.norm(test[:, None, :2] - train[None, :, :2], axis=2)
+    nearest = train[numpy.argsort(distance, axis=1)[:, :25], 2].astype(int)
+    votes = numpy.stack([(nearest == label).sum(axis=1) for label in range(10)], axis=1)
+    right = (votes.argmax(axis=1) == test[:, 2]).mean()
+    # Chance is 10 %, with a deviation of 0.95 points for 1,000 frames.
+    assert right < 0.14
+
+
+def test_classes_are_balanced_or_refused() -> None:
+    labels = [int(found["states"][0, 0]) for *_, found in recorded("dynamics")]
+    assert sorted(labels) == sorted([*range(10)] * 2)
+    with pytest.raises(ValueError, match="multiple of 10"):
+        settings("dynamics", train_episodes=15)

@@ -1,0 +1,91 @@
+"""Laws of the stage analyse: what it writes, that it repeats itself, and what it refuses."""
+
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+from foreframe.errors import UserError
+from foreframe.predictors import latent_predictor
+from foreframe.report.replication import findings
+from tests.stages import analysis_study
+from tests.stages.analysis_study import Analysed
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Analysed:
+    return analysis_study.make(tmp_path_factory.mktemp("analysed"))
+
+
+def test_the_same_inputs_give_the_same_bytes(analysed: Analysed, tmp_path: Path) -> None:
+    assert analysed.into(tmp_path / "again").bytes() == analysed.bytes()
+
+
+def test_what_must_hold_of_any_networks_holds(analysed: Analysed) -> None:
+    found = analysed.facts
+    for name in ("corrupted_code", "corrupted_code_unconditioned"):
+        assert found[name]["changed_before"] == 0
+        assert found[name]["place"] == [2, 2, 2]
+    for level in ("top", "bottom"):
+        for name in ("untrained", "trained"):
+            assert found["receptive_field"][level][name]["not_earlier"] == 0
+    without = found["sensitivity"]["bottom_unconditioned"]
+    for kind in ("another_clip", "shuffled"):
+        assert without[kind]["divergence"]["mean"] == 0 == without[kind]["loss"]["mean"]
+        assert found["sensitivity"]["bottom"][kind]["divergence"]["mean"] > 0
+    assert found["under_another_top"]["bottom_unconditioned"]["codes_shared"]["mean"] == 1
+    assert found["leak"]["encodings"] == ["context_only", "full_clip"]
+
+
+def test_what_is_given_is_right_and_the_rest_is_compared(analysed: Analysed) -> None:
+    """Codes of whole clips are the true ones as far as they are given."""
+    found = analysed.facts["rollouts"]["full_clip"]["choices"]["argmax"]["code_errors"]
+    assert found["top"][0] == 0 and found["bottom"][:2] == [0, 0]
+    assert found["top"][1] > 0
+
+
+def test_pictures_are_decoded_as_they_are_named(analysed: Analysed) -> None:
+    maps, inputs = analysed.maps, analysed.inputs
+    predictor = latent_predictor.load(
+        inputs["autoencoder"],
+        {level: inputs[level] for level in ("top", "bottom")},
+        inputs["normalization"],
+        torch.device("cpu"),
+    )
+    real = torch.from_numpy(maps["rollouts/real"])
+    codes = predictor.encode(real)
+    numpy.testing.assert_array_equal(maps["rollouts/true_decode"], predictor.decode(codes))
+    numpy.testing.assert_array_equal(
+        maps["rollouts/true_top_only"], predictor.decode(codes, drop=["bottom"])
+    )
+    original = torch.from_numpy(maps["examples/original"])
+    numpy.testing.assert_array_equal(
+        maps["examples/bottom_only"], predictor.decode(predictor.encode(original), drop=["top"])
+    )
+    assert [kind.decode() for kind in maps["rollouts/kind"]] == ["good", "faded", "static"]
+
+
+def test_wrapping_changes_what_lies_beyond_the_range_alone(analysed: Analysed) -> None:
+    maps = analysed.maps
+    differs = maps["wrap/clamped"] != maps["wrap/wrapped"]
+    assert differs.any()
+    assert set(numpy.unique(maps["wrap/clamped"][differs])) <= {0, 255}
+
+
+def test_the_series_have_a_row_for_each_frame(analysed: Analysed) -> None:
+    table = findings.read_series(analysed.outputs["series"], analysed.facts)
+    groups = table.groupby(["samples", "predictor", "quantity"])["frame"]
+    lengths = {key: frames.tolist() for key, frames in groups}
+    assert lengths[("study", "drawn", "motion")] == [1, 2, 3, 4]
+    assert lengths[("full_clip", "top_only", "contrast")] == [1, 2, 3, 4]
+    assert lengths[("full_clip", "bottom", "structure_tops")] == list(range(1, 9))
+    assert lengths[("full_clip minus study", "argmax", "psnr")] == [1, 2, 3, 4]
+
+
+def test_samples_from_the_context_alone_are_no_full_clip(
+    analysed: Analysed, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="sampled with context_encoding: context_only"):
+        analysed.into(tmp_path / "other", samples_full_clip=analysed.inputs["samples"])
+    assert list((tmp_path / "other").iterdir()) == []

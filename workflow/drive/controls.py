@@ -1,0 +1,57 @@
+"""From keys to actions: arrows steer, give gas and brake; every other channel stays as usual.
+
+Shapes: A action channels.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from foreframe.errors import UserError
+from foreframe.simulator.trained import Trained
+
+KEYS = ("left", "right", "up", "down")
+# A key moves its channel this far from its usual value towards the end of its recorded range.
+# Less than 1: the ends were hardly ever seen in training.
+FORCE = 0.6
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The channels of a study, float32 (A,): usual (mean) values and recorded ranges."""
+
+    names: tuple[str, ...]
+    usual: NDArray[numpy.float32]
+    low: NDArray[numpy.float32]
+    high: NDArray[numpy.float32]
+
+    def action(self, keys: Collection[str]) -> NDArray[numpy.float32]:
+        """Return the action (A,) of the keys that are held down; opposite ones cancel out.
+
+        Raises:
+            UserError: a key is unknown.
+        """
+        if unknown := sorted(set(keys) - set(KEYS)):
+            raise UserError(f"The key {unknown[0]!r} is unknown. Keys: {', '.join(KEYS)}.")
+        result = self.usual.copy()
+        if "steer" in self.names:
+            result[self.names.index("steer")] = 0.0
+        if ("left" in keys) != ("right" in keys):
+            self._push(result, "steer", "high" if "right" in keys else "low")
+        if ("up" in keys) != ("down" in keys):
+            self._push(result, "gas" if "up" in keys else "brake", "high")
+        return result
+
+    def _push(self, action_A: NDArray[numpy.float32], name: str, end: str) -> None:
+        if name in self.names:
+            place = self.names.index(name)
+            goal = (self.high if end == "high" else self.low)[place]
+            action_A[place] += FORCE * (goal - action_A[place])
+
+
+def of(trained: Trained) -> Controls:
+    """Return the controls of a trained study."""
+    usual_A = numpy.array(trained.actions.mean, numpy.float32)
+    return Controls(trained.actions.names, usual_A, trained.low, trained.high)
