@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.smoke import ROOT
-from workflow import dag
+from workflow import dag, studies
 
 LONGEST_FILE = 350
 
@@ -197,7 +197,7 @@ def test_what_is_public_says_what_it_does_and_which_shapes_it_returns(name: str)
 
 def test_every_stage_is_a_file_and_every_file_a_stage() -> None:
     files = {Path(name).stem for name in STAGES} - {"__init__"}
-    assert files == {stage.name.partition("@")[0] for stage in dag.read(ROOT)}
+    assert files == {studies.local(stage.name).partition("@")[0] for stage in dag.read(ROOT)}
 
 
 @pytest.mark.parametrize("name", STAGES)

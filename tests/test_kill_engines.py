@@ -174,7 +174,7 @@ def test_two_runs_of_the_study_at_once(by_dvc: smoke.Clone, tmp_path: Path) -> N
     params.write_text(text.replace("title: A Learned", "title: Two Learned"))
     with started(SNAKEMAKE, clone.folder) as first, started(DVC, clone.folder) as second:
         assert [first.wait(), second.wait()] == [0, 0], first.text + second.text
-    assert "up to date" in clone.run("dvc", "status").stdout
+    assert "up to date" in clone.run("dvc", "status", "dvc.yaml").stdout
     check_study(clone.folder, clone.folder)
 
 

@@ -50,7 +50,7 @@ def test_after_either_engine_the_other_has_nothing_to_do(
     by_dvc: smoke.Clone, by_snakemake: smoke.Clone
 ) -> None:
     assert "Nothing to be done" in by_dvc.run("snakemake", "-n").stdout
-    assert "up to date" in by_snakemake.run("dvc", "status").stdout
+    assert "up to date" in by_snakemake.run("dvc", "status", "dvc.yaml").stdout
 
 
 def test_a_reworded_comment_makes_nothing_stale_but_the_versions(by_dvc: smoke.Clone) -> None:
@@ -59,7 +59,7 @@ def test_a_reworded_comment_makes_nothing_stale_but_the_versions(by_dvc: smoke.C
     try:
         path.write_text(text + "# one more word\n")
         by_dvc.run("dvc", "repro", "--quiet", "versions")
-        assert "up to date" in by_dvc.run("dvc", "status").stdout
+        assert "up to date" in by_dvc.run("dvc", "status", "dvc.yaml").stdout
     finally:
         path.write_text(text)
         by_dvc.run("dvc", "repro", "--quiet", "versions")

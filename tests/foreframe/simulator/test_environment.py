@@ -45,7 +45,7 @@ def drive(environment: LearnedDriving, steer: list[float], seed: int = 0) -> lis
 
 
 def test_it_passes_the_checks_of_gymnasium(study: tiny.Study) -> None:
-    paths = {name: study.path(name) for name in FILES}
+    paths: dict[str, Any] = {name: study.path(name) for name in FILES}
     made = gymnasium.make(simulator.ID, render_mode="rgb_array", max_steps=5, **paths)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -128,7 +128,8 @@ def test_an_episode_is_cut_off_after_its_steps(study: tiny.Study) -> None:
 def test_rendering_is_the_current_frame(study: tiny.Study) -> None:
     environment = make(study, render_mode="rgb_array")
     frame, _ = environment.reset(seed=0)
-    assert numpy.array_equal(environment.render(), frame)
+    shown = environment.render()
+    assert shown is not None and numpy.array_equal(shown, frame)
     assert make(study).render() is None
     assert environment.metadata["render_fps"] == pytest.approx(10)
 
@@ -137,11 +138,8 @@ def test_rendering_is_the_current_frame(study: tiny.Study) -> None:
 
 
 def test_a_study_that_is_not_there_names_what_makes_it(study: tiny.Study, tmp_path: Path) -> None:
-    paths = {name: study.path(name) for name in FILES} | {"top": tmp_path / "top.safetensors"}
-    with pytest.raises(
-        UserError, match=r"top\.safetensors does not exist.*train_prior@top_actions"
-    ):
-        LearnedDriving(**paths)
+    with pytest.raises(UserError, match=r"gone\.safetensors does not exist.*train_prior@top_act"):
+        make(study, top=tmp_path / "gone.safetensors")
 
 
 def test_priors_without_actions_are_refused(study: tiny.Study, tmp_path: Path) -> None:
