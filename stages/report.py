@@ -6,9 +6,7 @@ as it is as long as its results do not change.
 """
 
 import dataclasses
-import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +14,14 @@ from foreframe import stage
 from foreframe.artefacts import atomic
 from foreframe.config.protocols import MAIN
 from foreframe.config.report import Report
-from foreframe.errors import UserError
 from foreframe.report import data, figures, values
 from foreframe.report.compile import compile_html, compile_pdf
+from foreframe.report.sources import gather
 from foreframe.report.study import Paths, Study, load
 
 Section = dict[str, Any]
 
 SOURCE, DATA_SOURCE = "report.typ", "data.typ"
-
-
-def gather(folder: Path, sources: Mapping[str, Path]) -> None:
-    """Copy what Typst reads as it is into `folder`, under the names that the source uses.
-
-    Raises:
-        UserError: a file is missing.
-    """
-    for name, path in sources.items():
-        try:
-            shutil.copyfile(path, folder / name)
-        except FileNotFoundError:
-            raise UserError(f"{path} does not exist. Get it back with git.") from None
 
 
 def describe(folder: Path, study: Study, found: data.Inspection, report: Report) -> None:

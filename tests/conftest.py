@@ -31,14 +31,31 @@ def by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
     )
 
 
+@pytest.fixture(scope="session")
+def replicated(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
+    """A copy of the smoke study in which the replication study has run as well."""
+    root = _shared(tmp_path_factory)
+    clone = smoke.Clone(root / "replication", root / "replication.home")
+    with FileLock(root / "replication.lock"):
+        if not (root / "replication.ready").exists():
+            smoke.copy(by_dvc, clone.folder)
+            clone.run("snakemake", "--cores", "2", "replication")
+            (root / "replication.ready").touch()
+    return clone
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of one test run share."""
+    root = factory.getbasetemp()
+    # The parent of a worker's folder is shared by the workers of one run.
+    return root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+
 def _once(
     factory: pytest.TempPathFactory, name: str, run: Callable[[smoke.Clone], object]
 ) -> smoke.Clone:
     """Make a clone and run it in the first process that asks; the others wait for it."""
-    root = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        # The parent of a worker's folder is shared by the workers of one run.
-        root = root.parent
+    root = _shared(factory)
     folder = root / f"study by {name}"
     ready = root / f"{name}.ready"
     with FileLock(root / f"{name}.lock"):

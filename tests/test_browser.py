@@ -19,7 +19,12 @@ from selenium.webdriver.common.by import By
 from tests import smoke
 from tests.needs import needs_program
 
-PAGES = ("reports/driving/report.html", "reports/driving/data.html")
+# Each with the fixture that has made it; that of the replication study takes minutes.
+PAGES = (
+    ("by_dvc", "reports/driving/report.html"),
+    ("by_dvc", "reports/driving/data.html"),
+    pytest.param(("replicated", "reports/replication/report.html"), marks=pytest.mark.slow),
+)
 WIDTHS = (1280, 400)  # pixels: a desk, a telephone
 
 CLIP_FRAMES = """
@@ -114,9 +119,11 @@ def noted(browser: Chrome) -> list[list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def page(request: pytest.FixtureRequest, by_dvc: smoke.Clone, browser: Chrome) -> Page:
-    """Each page of the finished study, opened."""
-    address = (by_dvc.folder / request.param).as_uri()
+def page(request: pytest.FixtureRequest, browser: Chrome) -> Page:
+    """Each page of the finished studies, opened."""
+    fixture, path = request.param
+    clone: smoke.Clone = request.getfixturevalue(fixture)
+    address = (clone.folder / path).as_uri()
     noted(browser)  # of the page before
     browser.get(address)
     console, performance = noted(browser)

@@ -13,6 +13,7 @@ from workflow import dag
 STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT) if stage.study == "main"}
 # Families of sockets that reach other machines.
 INTERNET = "AF_INET"
+REPORTS = ("report.pdf", "report.html", "data.html")
 
 
 def offline(clone: smoke.Clone, *command: str) -> str:
@@ -69,7 +70,7 @@ def test_a_command_works_without_a_network(command: str, by_dvc: smoke.Clone) ->
 def test_the_report_is_compiled_without_a_network(by_dvc: smoke.Clone, tmp_path: Path) -> None:
     needs_cut_off()
     clone = smoke.copy(by_dvc, tmp_path / "copy")
-    pages = [clone.folder / "reports/driving" / name for name in ("report.pdf", "report.html")]
+    pages = [clone.folder / "reports/driving" / name for name in REPORTS]
     before = [page.read_bytes() for page in pages]
     offline(clone, "dvc", "repro", "--quiet", "--force", "--single-item", "report")
     assert [page.read_bytes() for page in pages] == before

@@ -49,7 +49,7 @@ def test_any_run_of_rows_is_read(whole: Path, one: int, two: int) -> None:
         for _ in range(2):
             assert numpy.array_equal(read(rows, start, stop - start), NUMBERS[start:stop])
         touched = numpy.unique(numpy.arange(start, stop) // CHUNK)
-        assert numpy.array_equal(numpy.flatnonzero(rows.checked), touched)
+        assert numpy.array_equal(numpy.flatnonzero(rows.places), touched)
 
 
 def test_rows_of_numbers_are_read_too(whole: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_is_stored_in_another_way_is_left_to_hdf5(
             frames = file.create_dataset(name, data=values, chunks=chunk, **options)
             rows = chunks.Rows(frames)
             assert numpy.array_equal(read(rows, 3, 30), values[3:33])
-            assert not rows.stored or not rows.checked.any() or name == "busy"
+            assert not rows.stored or not rows.places.any() or name == "busy"
 
 
 @settings(deadline=None, suppress_health_check=QUIET)

@@ -27,7 +27,7 @@ def test_the_study_is_the_same_whatever_the_cores(
     clone = smoke.clone(tmp_path / "study")
     clone.run("snakemake", "--cores", cores)
     assert tiny.lock(clone.folder) == tiny.lock(by_dvc.folder)
-    for name in ("report.pdf", "report.html"):
+    for name in ("report.pdf", "report.html", "data.html"):
         path = f"reports/driving/{name}"
         assert (clone.folder / path).read_bytes() == (by_dvc.folder / path).read_bytes()
 
@@ -38,8 +38,8 @@ def test_snakemakes_report_is_one_file_and_shows_the_study(
     path = tmp_path / "snakemake.html"
     by_snakemake.run("snakemake", "--report", str(path))
     text = path.read_text()
-    for name in ("reports/driving/report.pdf", "reports/driving/report.html"):
-        assert name in text
+    for name in ("report.pdf", "report.html", "data.html"):
+        assert f"reports/driving/{name}" in text
     assert '"train_prior_top"' in text
     # Links for people aside, everything it needs is inside.
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text) == []

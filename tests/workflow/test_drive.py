@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,14 @@ import av
 import numpy
 import pytest
 from numpy.typing import NDArray
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from foreframe.errors import UserError
 from foreframe.simulator.environment import LearnedDriving
+from tests.needs import needs_program
 from tests.smoke import ROOT
 from tests.stages import evaluation_study as tiny
 from workflow import cli, drive
@@ -314,3 +320,27 @@ def test_the_terminal_is_put_back_in_order(folder: Path, ending: str) -> None:
         process.wait()
         os.close(ours)
         os.close(theirs)
+
+
+# ---- a real browser
+
+
+def test_arrow_keys_steer_on_the_page(server: web.Server, tmp_path: Path) -> None:
+    for program in ("chromium", "chromedriver"):
+        needs_program(program)
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for switch in ("--headless=new", "--no-sandbox", f"--user-data-dir={tmp_path}"):
+        options.add_argument(switch)
+    with Chrome(options, ChromeService(shutil.which("chromedriver"))) as browser:
+        browser.get(server.url)
+        status = browser.find_element(By.ID, "status")
+        waiting = WebDriverWait(browser, 30)
+        waiting.until(lambda _: "frames a second" in status.text)
+        straight = status.text.partition("; ")[2]
+        ActionChains(browser).key_down(Keys.ARROW_LEFT).perform()
+        waiting.until(lambda _: "steer -" in status.text)
+        ActionChains(browser).key_up(Keys.ARROW_LEFT).perform()
+        waiting.until(lambda _: status.text.endswith(straight))
+        assert browser.execute_script("return document.getElementById('view').width") == tiny.SIZE
+        assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]

@@ -1,0 +1,122 @@
+"""Attempts at an episode, each in a process of its own, until one of them is whole.
+
+CARLA's client ends its process when the server goes away while the traffic manager is at work, and
+keeps a connection to a dead server for good: only a new process reconnects. Two drives are never
+the same to the last pixel, so an episode is kept aside until it is complete.
+"""
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+
+import numpy
+
+from foreframe.errors import UserError
+from foreframe.sources import BLOCK, Block
+from foreframe.sources.carla_world import LostError
+
+Produce = Callable[[], Iterator[Block]]
+
+# Attempts at one episode; each waits for the server as long as `timeout` says.
+TRIES = 4
+
+# What a process that is done or asked to stop may take to clean up, in seconds.
+GRACE = 90.0
+
+# The last message of a process.
+END = "end"
+
+
+def whole(produce: Produce) -> Iterator[Block]:
+    """Yield the blocks of the first of `TRIES` attempts that is complete.
+
+    Raises:
+        UserError: raised by `produce`, or every attempt was lost.
+    """
+    for _ in range(TRIES):
+        with tempfile.TemporaryFile() as kept:
+            try:
+                row = _keep(kept, attempt(produce))
+            except LostError as error:
+                reason = error
+                continue
+            kept.seek(0)
+            while data := kept.read(BLOCK * row.itemsize):
+                rows = numpy.frombuffer(data, row)
+                yield Block(rows["frame"], rows["action"], rows["state"])
+            return
+    raise UserError(
+        f"The CARLA server was lost in {TRIES} attempts at one episode, at last: {reason}. Look "
+        "into its log, start it anew and run this again: the episodes before this one are kept."
+    )
+
+
+def _keep(file: "tempfile._TemporaryFileWrapper[bytes]", blocks: Iterator[Block]) -> numpy.dtype:  # type: ignore[type-arg]
+    row = numpy.dtype([])
+    with contextlib.closing(blocks):  # type: ignore[type-var]
+        for block in blocks:
+            columns = {"frame": block.frames, "action": block.actions, "state": block.states}
+            row = numpy.dtype(
+                [(name, part.dtype, part.shape[1:]) for name, part in columns.items()]
+            )
+            rows = numpy.empty(len(block.frames), row)
+            for name, part in columns.items():
+                rows[name] = part
+            file.write(rows.tobytes())
+    return row
+
+
+def attempt(produce: Produce) -> Iterator[Block]:
+    """Yield the blocks that `produce`, which must be picklable, makes in a new process.
+
+    Raises:
+        UserError: raised by `produce`.
+        LostError: raised by `produce`, or the process ended before it was done.
+    """
+    # A fresh process: nothing of an earlier client lives on in it.
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(produce, writer), daemon=True)
+    process.start()
+    # The process holds the only writing end now: when it dies, this one sees the end.
+    writer.close()
+    done = False
+    try:
+        while (message := _next(reader)) != END:
+            if isinstance(message, Exception):
+                raise message
+            yield message
+        done = True
+    finally:
+        if not done:
+            process.terminate()
+        process.join(GRACE)
+        process.kill()
+        process.join()
+        reader.close()
+
+
+def _next(reader: Connection) -> Block | Exception | str:
+    try:
+        return reader.recv()
+    except EOFError:
+        return LostError("CARLA's client ended its process")
+
+
+def _work(produce: Produce, writer: Connection) -> None:
+    # Ctrl-C reaches the whole group: the parent asks for the end, and then this cleans up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # A parent that was killed reads no more; the pipe breaks, and this cleans up as well.
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            with contextlib.closing(produce()) as blocks:  # type: ignore[type-var]
+                for block in blocks:
+                    writer.send(block)
+            writer.send(END)
+        except (UserError, LostError) as error:
+            writer.send(error)
