@@ -6,10 +6,10 @@ time and makes one episode after the other.
 
 import contextlib
 import importlib
-import importlib.util
 from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from foreframe.errors import UserError
@@ -50,11 +50,6 @@ def _refuse_early(settings: Settings) -> None:
     Raises:
         UserError: the package is missing, nobody answers, or the server is not what is asked for.
     """
-    if importlib.util.find_spec("carla") is None:
-        raise UserError(
-            "The source carla needs CARLA's client, in the version of your server, for example: "
-            "python -m pip install carla==0.9.16"
-        )
     try:
         for _ in carla_process.attempt(partial(_greet, settings)):
             pass
@@ -67,11 +62,20 @@ def _refuse_early(settings: Settings) -> None:
 
 
 def _greet(settings: Settings) -> Generator[Block, None, None]:
-    carla_world.connect(importlib.import_module("carla"), settings)
+    carla_world.connect(_library(), settings)
     yield from ()
 
 
 def _drive(settings: Settings, journey: Journey) -> Generator[Block, None, None]:
-    library = importlib.import_module("carla")
-    with contextlib.closing(carla_world.record(library, settings, journey)) as rows:
+    with contextlib.closing(carla_world.record(_library(), settings, journey)) as rows:
         yield from in_blocks(rows)
+
+
+def _library() -> ModuleType:
+    try:
+        return importlib.import_module("carla")
+    except ImportError as error:
+        raise UserError(
+            f"The source carla needs CARLA's client, which cannot be loaded ({error}). Install the "
+            "version of your server, for example: python -m pip install carla==0.9.16"
+        ) from None

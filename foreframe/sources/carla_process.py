@@ -10,8 +10,9 @@ import multiprocessing
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
+from typing import IO
 
 import numpy
 
@@ -19,7 +20,7 @@ from foreframe.errors import UserError
 from foreframe.sources import BLOCK, Block
 from foreframe.sources.carla_world import LostError
 
-Produce = Callable[[], Iterator[Block]]
+Produce = Callable[[], Generator[Block, None, None]]
 
 # Attempts at one episode; each waits for the server as long as `timeout` says.
 TRIES = 4
@@ -29,6 +30,9 @@ GRACE = 90.0
 
 # The last message of a process.
 END = "end"
+
+# The columns of an episode that is kept aside.
+NAMES = ("frame", "action", "state")
 
 
 def whole(produce: Produce) -> Iterator[Block]:
@@ -47,7 +51,7 @@ def whole(produce: Produce) -> Iterator[Block]:
             kept.seek(0)
             while data := kept.read(BLOCK * row.itemsize):
                 rows = numpy.frombuffer(data, row)
-                yield Block(rows["frame"], rows["action"], rows["state"])
+                yield Block(*(numpy.ascontiguousarray(rows[name]) for name in NAMES))
             return
     raise UserError(
         f"The CARLA server was lost in {TRIES} attempts at one episode, at last: {reason}. Look "
@@ -55,22 +59,21 @@ def whole(produce: Produce) -> Iterator[Block]:
     )
 
 
-def _keep(file: "tempfile._TemporaryFileWrapper[bytes]", blocks: Iterator[Block]) -> numpy.dtype:  # type: ignore[type-arg]
-    row = numpy.dtype([])
-    with contextlib.closing(blocks):  # type: ignore[type-var]
+def _keep(file: IO[bytes], blocks: Generator[Block, None, None]) -> numpy.dtype[numpy.void]:
+    """Write rows of frame, action and state and return their type."""
+    row = numpy.dtype([("frame", numpy.uint8)])
+    with contextlib.closing(blocks):
         for block in blocks:
-            columns = {"frame": block.frames, "action": block.actions, "state": block.states}
-            row = numpy.dtype(
-                [(name, part.dtype, part.shape[1:]) for name, part in columns.items()]
-            )
+            columns = (block.frames, block.actions, block.states)
+            parts = zip(NAMES, columns, strict=True)
+            row = numpy.dtype([(name, column.dtype, column.shape[1:]) for name, column in parts])
             rows = numpy.empty(len(block.frames), row)
-            for name, part in columns.items():
-                rows[name] = part
+            rows["frame"], rows["action"], rows["state"] = columns
             file.write(rows.tobytes())
     return row
 
 
-def attempt(produce: Produce) -> Iterator[Block]:
+def attempt(produce: Produce) -> Generator[Block, None, None]:
     """Yield the blocks that `produce`, which must be picklable, makes in a new process.
 
     Raises:
@@ -86,10 +89,10 @@ def attempt(produce: Produce) -> Iterator[Block]:
     writer.close()
     done = False
     try:
-        while (message := _next(reader)) != END:
-            if isinstance(message, Exception):
-                raise message
+        while isinstance(message := _next(reader), Block):
             yield message
+        if isinstance(message, Exception):
+            raise message
         done = True
     finally:
         if not done:
@@ -114,7 +117,7 @@ def _work(produce: Produce, writer: Connection) -> None:
     # A parent that was killed reads no more; the pipe breaks, and this cleans up as well.
     with contextlib.suppress(BrokenPipeError):
         try:
-            with contextlib.closing(produce()) as blocks:  # type: ignore[type-var]
+            with contextlib.closing(produce()) as blocks:
                 for block in blocks:
                     writer.send(block)
             writer.send(END)

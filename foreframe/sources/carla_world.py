@@ -1,13 +1,13 @@
-"""One episode in CARLA: enter a fresh world in synchronous mode, drive, leave everything as it was.
+"""One episode in CARLA: enter a fresh world in synchronous mode, drive, leave it as it was found.
 
-The package `carla` is handed in as `library`, so that only what records loads it. Every error of the
-server becomes a `LostError`, after which the episode is to begin anew.
+The package `carla` is handed in as `library`, so that only what records loads it. Every error of
+the server becomes a `LostError`, after which the episode is to begin anew.
 """
 
 import contextlib
 import math
 import queue
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def connect(library: Any, drive: Drive) -> Any:
     return client
 
 
-def record(library: Any, drive: Drive, journey: Journey) -> Iterator[Row]:
+def record(library: Any, drive: Drive, journey: Journey) -> Generator[Row, None, None]:
     """Yield the frames of one episode, each with the mean control until the next, and the state.
 
     However it ends, the actors are destroyed and the settings of the world are put back.

@@ -12,8 +12,10 @@ import numpy
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from foreframe.errors import UserError
 from foreframe.randomness import numpy_generator
-from foreframe.sources import Row, Stream, digit_images, synthetic
+from foreframe.sources import Row, Stream, digit_images, downloads, synthetic
+from foreframe.sources.datasets import Dataset, Found
 from foreframe.sources.synthetic import SyntheticSettings
 
 NAMES = {"mnist": "Stochastic Moving MNIST", "scikit_learn": "moving scikit-learn digits"}
@@ -31,9 +33,14 @@ class Settings(SyntheticSettings):
     digit_images: digit_images.Source
     digits: Annotated[int, Field(ge=1, le=3)]
     synchronised: bool
+    download: bool  # MNIST's files, instead of reading them from the folder
 
     @model_validator(mode="after")
-    def _square(self) -> Self:
+    def _fits(self) -> Self:
+        if self.download and self.digit_images != "mnist":
+            raise ValueError(
+                "download is true, but scikit_learn's digits are here. Set it to false."
+            )
         if self.height != self.width:
             raise ValueError(
                 f"frames are {self.height} x {self.width}; moving_digits has square ones. "
@@ -50,15 +57,16 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     Raises:
         UserError: the files of MNIST are missing or damaged.
     """
+    folder = downloads.obtain(downloads.MNIST) if settings.download else videos
     if settings.digit_images == "mnist":
         for part in digit_images.FILES:
-            digit_images.read_mnist(videos, part)
+            digit_images.read_mnist(folder, part)
     states = tuple(
         f"{name}_{number + 1}" for number in range(settings.digits) for name in ("x", "y", "bounce")
     )
     origin = f"{NAMES[settings.digit_images]} {{part}} {{number}}"
     return synthetic.stream(
-        _Draw(videos), settings, seed, workers, first, states=states, origin=origin
+        _Draw(folder), settings, seed, workers, first, states=states, origin=origin
     )
 
 
@@ -122,3 +130,38 @@ def draw(
         canvas[y : y + side, x : x + side] += digit
     grey = numpy.minimum(canvas, 255).astype(numpy.uint8)
     return numpy.repeat(grey[..., None], 3, axis=2)
+
+
+def _found(folder: Path) -> Found:
+    """Return how many images of MNIST's two sets a folder has."""
+    counts, missing = {}, []
+    for part, name in digit_images.FILES.items():
+        try:
+            counts[part] = len(digit_images.read_mnist(folder, part))
+        except UserError:
+            missing.append(name)
+    if not counts:
+        raise UserError(f"{folder} has none of MNIST's files of images.")
+    return Found(counts, tuple(missing))
+
+
+def _damage(folder: Path) -> Iterator[str]:
+    for part in digit_images.FILES:
+        try:
+            digit_images.read_mnist(folder, part)
+        except UserError as error:
+            yield str(error)
+
+
+DATASET = Dataset(
+    title="MNIST handwritten digits",
+    size="11 MB",
+    licence="CC BY-SA 3.0",
+    page="http://yann.lecun.com/exdb/mnist/",
+    files=tuple(f"{name} (or {name}.gz)" for name in digit_images.FILES.values()),
+    unit="images",
+    published={"train": 60_000, "test": 10_000},
+    find=_found,
+    damage=_damage,
+    pins=downloads.MNIST,
+)

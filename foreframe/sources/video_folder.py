@@ -1,6 +1,5 @@
 """Frames from a folder of the user's own videos: every file is one episode, without actions."""
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from foreframe.sources import (
     Stream,
     decoding,
     in_blocks,
+    listing,
     parallel,
 )
 
@@ -67,12 +67,7 @@ def listed(videos: Path) -> list[Path]:
             raise UserError(
                 f"{path} is no video ({', '.join(ENDINGS)}). Remove it from the folder."
             )
-    return sorted(found, key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    parts = re.split(r"([0-9]+)", path.name.casefold())
-    return [int(part) if part.isdecimal() else part for part in parts], path.name
+    return sorted(found, key=lambda path: listing.natural(path.name))
 
 
 def _read(settings: Settings, path: Path) -> Iterator[Block]:

@@ -1,17 +1,9 @@
-"""Laws of `foreframe drive`: keys, the page and who may ask for it, the terminal, a video file."""
+"""Laws of `foreframe drive`: keys, a video file, the page and who may ask for it."""
 
 import http.client
 import json
-import os
-import pty
-import select
 import shutil
-import signal
-import subprocess
-import sys
-import termios
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +19,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from foreframe.errors import UserError
 from foreframe.simulator.environment import LearnedDriving
 from tests.needs import needs_program
-from tests.smoke import ROOT
 from tests.stages import evaluation_study as tiny
+from tests.workflow import drive_study
 from workflow import cli, drive
-from workflow.drive import controls, terminal, web
+from workflow.drive import controls, web
 from workflow.drive.controls import Controls
 
 
@@ -48,17 +40,7 @@ KEYS = Controls(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the study lies where the command looks for it."""
-    folder = tmp_path_factory.mktemp("drive")
-    made = tiny.Study(folder / "data" / "driving")
-    made.folder.mkdir(parents=True)
-    tiny.make_data(made, tiny.driven())
-    tiny.make_models(made, tiny.ACTIONS)
-    priors = folder / "data" / "replication" / "priors"
-    priors.mkdir(parents=True)
-    for level in ("top", "bottom"):
-        made.path(level).rename(priors / f"{level}_actions.safetensors")
-    return folder
+    return drive_study.make(tmp_path_factory.mktemp("drive"))
 
 
 @pytest.fixture
@@ -246,80 +228,6 @@ def test_requests_that_make_no_sense_are_refused(
 def test_a_port_that_is_taken_is_named(server: web.Server, environment: LearnedDriving) -> None:
     with pytest.raises(UserError, match="cannot be used"):
         web.Server(web.Drive(environment, 0, None), server.server_address[1])
-
-
-# ---- the terminal
-
-
-def test_a_press_moves_by_a_notch() -> None:
-    wheel = terminal.Wheel()
-    for key, expected in (
-        ("left", ["left"]), ("left", ["left"]), ("right", []), ("right", ["right"]),
-        ("up", ["right", "up"]), ("down", ["right"]), ("down", ["right", "down"]), ("space", []),
-    ):  # fmt: skip
-        wheel.press(key)
-        assert wheel.keys() == expected
-
-
-def test_what_a_terminal_sends_is_read_as_keys() -> None:
-    sent = b"\x1b[A\x1b[D\x1bOCx \xc3\xa4r\x1b[Bq"
-    expected = ["up", "left", "right", "space", "r", "down", "q"]
-    assert list(terminal._keys(sent)) == expected
-
-
-def test_a_frame_is_two_pixels_a_cell_and_fits() -> None:
-    frame = numpy.arange(8 * 6 * 3, dtype=numpy.uint8).reshape(8, 6, 3)
-    lines = terminal.cells(frame, 80, 24)
-    assert len(lines) == 4 and all(line.count("▀") == 6 for line in lines)
-    assert lines[0].startswith("\x1b[38;2;0;1;2;48;2;18;19;20m▀")
-    small = terminal.cells(frame, 3, 24)
-    assert len(small) == 2 and all(line.count("▀") == 3 for line in small)
-
-
-def in_terminal(folder: Path) -> tuple[subprocess.Popen[bytes], int, int]:
-    """Start the command in a pseudo-terminal; return it and both ends."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workflow.cli", "drive"],
-        cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "LINES": "24"},
-        start_new_session=True,
-    )  # fmt: skip
-    return process, ours, theirs
-
-
-def read_until(descriptor: int, wanted: bytes, seconds: float = 60) -> bytes:
-    content, end = b"", time.monotonic() + seconds
-    while wanted not in content:
-        assert time.monotonic() < end, content[-500:]
-        if select.select([descriptor], [], [], 1)[0]:
-            content += os.read(descriptor, 65536)
-    return content
-
-
-@pytest.mark.parametrize("ending", ["q", "SIGINT", "SIGTERM"])
-def test_the_terminal_is_put_back_in_order(folder: Path, ending: str) -> None:
-    process, ours, theirs = in_terminal(folder)
-    try:
-        before = termios.tcgetattr(theirs)
-        read_until(ours, b"frames a second")
-        assert termios.tcgetattr(theirs)[3] != before[3]  # single keys, no echo
-        os.write(ours, b"\x1b[D")
-        assert "▀".encode() in read_until(ours, b"left")
-        if ending == "q":
-            os.write(ours, b"q")
-        else:
-            process.send_signal(getattr(signal, ending))
-        left = read_until(ours, terminal.LEAVE.encode())
-        assert b"Traceback" not in left
-        code = process.wait(timeout=30)
-        assert code == {"q": 0, "SIGINT": 0, "SIGTERM": 143}[ending]
-        assert termios.tcgetattr(theirs) == before
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
 
 
 # ---- a real browser

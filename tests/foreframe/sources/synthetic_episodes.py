@@ -12,7 +12,12 @@ from foreframe.sources import Episode
 BASE = {"height": 32, "width": 32, "frame_interval": 0.1, "frames_per_episode": 12}
 BASE |= {"train_episodes": 10, "test_episodes": 10}
 MORE: dict[str, dict[str, Any]] = {
-    "moving_digits": {"digit_images": "scikit_learn", "digits": 2, "synchronised": False},
+    "moving_digits": {
+        "digit_images": "scikit_learn",
+        "digits": 2,
+        "synchronised": False,
+        "download": False,
+    },
     "random_walk": {"balls": 3, "fewest_moves": 1, "most_moves": 1, "looks": "known"},
     "sinusoid": {"frequency": 1.5, "points": 20},
     "gaussian_grid": {},
