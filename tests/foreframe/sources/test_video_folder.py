@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import video_folder
+from foreframe.sources import listing, video_folder
 from tests.foreframe.sources import making
 
 SETTINGS = video_folder.Settings(kind="video_folder", height=16, width=16, frame_interval=0.1)
@@ -82,5 +82,5 @@ def test_a_broken_video_is_named(workers: int, tmp_path: Path) -> None:
 @given(st.lists(st.integers(0, 10**6), unique=True, min_size=2))
 def test_numbers_in_names_are_ordered_as_numbers(numbers: list[int]) -> None:
     paths = [Path(f"take {number} b.mp4") for number in numbers]
-    ordered = sorted(paths, key=video_folder._natural)
+    ordered = sorted(paths, key=lambda path: listing.natural(path.name))
     assert [path.name for path in ordered] == [f"take {n} b.mp4" for n in sorted(numbers)]
