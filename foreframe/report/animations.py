@@ -62,6 +62,21 @@ def _bar(
             )
 
 
+def together(clips: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:
+    """Return clips of equal length and height playing side by side, in one."""
+    return [_joined(pictures) for pictures in zip(*clips, strict=True)]
+
+
+def _joined(pictures: Sequence[Image.Image]) -> Image.Image:
+    width = sum(picture.width + GAP for picture in pictures) - GAP
+    image = Image.new("RGB", (width, pictures[0].height), "white")
+    left = 0
+    for picture in pictures:
+        image.paste(picture, (left, 0))
+        left += picture.width + GAP
+    return image
+
+
 def save(pictures: Sequence[Image.Image], frame_interval: float, path: Path) -> None:
     """Write pictures as an endless clip at its true speed; the last one stays for a moment."""
     interval = round(1000 * frame_interval)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from foreframe.report import animations, pictures, style
 from foreframe.report import figures as main_figures
-from foreframe.report import pictures, style
 from foreframe.report.figures import Drawing
 from foreframe.report.replication import (
     findings,
@@ -99,7 +99,12 @@ def _clips(replication: Replication) -> Iterator[Drawing]:
         "reconstructions",
         "Test clips in pairs of rows: the original above, its reconstruction below.",
         rollouts.reconstructions(maps),
-        rollouts.reconstruction_clip(maps, 0),
+        animations.together(
+            [
+                rollouts.reconstruction_clip(maps, number)
+                for number in range(len(maps["examples/original"]))
+            ]
+        ),
     )
     for kind in rollouts.KINDS:
         yield drawing(
@@ -112,7 +117,9 @@ def _clips(replication: Replication) -> Iterator[Drawing]:
         "bottom_given_top",
         "For three clips two rows: generated bottom codes alone, and with the generated top codes.",
         rollouts.bottom_given_top(maps, context),
-        rollouts.bottom_given_top_clip(maps, "good", context),
+        animations.together(
+            [rollouts.bottom_given_top_clip(maps, kind, context) for kind in rollouts.KINDS]
+        ),
     )
     yield drawing(
         "bottom_top_compared",
@@ -124,7 +131,9 @@ def _clips(replication: Replication) -> Iterator[Drawing]:
         "hierarchical",
         "Two clips, each the real one above and the predicted one below.",
         rollouts.hierarchical(maps, ("good", "static"), context),
-        rollouts.hierarchical_clip(maps, "good", context),
+        animations.together(
+            [rollouts.hierarchical_clip(maps, kind, context) for kind in ("good", "static")]
+        ),
     )
     yield drawing(
         "wrapped",

@@ -86,7 +86,8 @@ def remote(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         named = [f"{key}={told(value)}" for key, value in kwargs.items()]
-        self.server.request(f"{type(self).__name__}.{method.__name__}", [*map(told, args), *named])
+        who = f"{type(self).__name__}{f' #{self.id}' if hasattr(self, 'id') else ''}"
+        self.server.request(f"{who}.{method.__name__}", [*map(told, args), *named])
         return method(self, *args, **kwargs)
 
     return call

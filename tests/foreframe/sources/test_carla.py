@@ -51,7 +51,7 @@ def test_the_requests_are_those_of_the_recorded_trace() -> None:
 
 
 def test_frames_states_and_controls_are_those_of_their_moment() -> None:
-    """Speed grows by 0.1 a step of 0.05 s, so each speed names its tick; the image names its pose."""
+    """Speed grows by 0.1 a step, so each speed names its tick; the image names its pose."""
     chosen = make(frames_per_episode=5, warm_up=0.5)
     rows = list(record(Server(), chosen))
     for number, (frame, action, (speed, x, y, heading)) in enumerate(rows):
