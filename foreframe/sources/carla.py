@@ -30,29 +30,36 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     return Stream(ACTIONS, STATES, _episodes(settings, seed, first))
 
 
+def journey(seed: int, number: int) -> Journey:
+    """Return the random part of episode `number`."""
+    generator = numpy_generator(seed, "carla", number)
+    return Journey(int(generator.integers(1 << 31)), generator)
+
+
 def _episodes(settings: Settings, seed: int, first: int) -> Iterator[Episode]:
     if first >= settings.episodes:
         return
-    _refuse_early(settings)
+    # Of the class that a new process imports in a moment: this module draws in torch.
+    drive = Drive.model_validate(settings.model_dump())
+    _refuse_early(drive)
     for number in range(first, settings.episodes):
-        generator = numpy_generator(seed, "carla", number)
-        journey = Journey(int(generator.integers(1 << 31)), generator)
-        blocks = carla_process.whole(partial(carla_client.drive, settings, journey))
-        yield Episode(f"seed {journey.traffic_seed}", settings.episodes, blocks)
+        job = journey(seed, number)
+        blocks = carla_process.whole(partial(carla_client.drive, drive, job))
+        yield Episode(f"seed {job.traffic_seed}", settings.episodes, blocks)
 
 
-def _refuse_early(settings: Settings) -> None:
+def _refuse_early(drive: Drive) -> None:
     """Find out at once whether there is anything to talk to.
 
     Raises:
         UserError: the package is missing, nobody answers, or the server is not what is asked for.
     """
     try:
-        for _ in carla_process.attempt(partial(carla_client.greet, settings)):
+        for _ in carla_process.attempt(partial(carla_client.greet, drive)):
             pass
     except LostError as error:
         raise UserError(
-            f"No CARLA server answers at {settings.host}:{settings.port} within "
-            f"{settings.timeout} s ({error}). Start one (./CarlaUE4.sh -RenderOffScreen) and wait "
-            "until it is up; restart one that hangs; or correct source.host, port or timeout."
+            f"No CARLA server answers at {drive.host}:{drive.port} within {drive.timeout} s "
+            f"({error}). Start one (./CarlaUE4.sh -RenderOffScreen) and wait until it is up; "
+            "restart one that hangs; or correct source.host, port or timeout."
         ) from None

@@ -12,14 +12,18 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import IO
 
 import numpy
+from numpy.typing import NDArray
 
 from foreframe.errors import UserError
 from foreframe.sources import BLOCK, Block
 from foreframe.sources.carla_world import LostError
 
+Columns = tuple[NDArray[numpy.generic], ...]
 Produce = Callable[[], Generator[Block, None, None]]
 
 # Attempts at one episode; each waits for the server as long as `timeout` says.
@@ -27,6 +31,10 @@ TRIES = 4
 
 # What a process that is done or asked to stop may take to clean up, in seconds.
 GRACE = 90.0
+
+# What asks a process to stop, and how it then exits.
+STOPS = (signal.SIGINT, signal.SIGTERM)
+TOLD = tuple(128 + number for number in STOPS)
 
 # The last message of a process.
 END = "end"
@@ -64,7 +72,7 @@ def _keep(file: IO[bytes], blocks: Generator[Block, None, None]) -> numpy.dtype[
     row = numpy.dtype([("frame", numpy.uint8)])
     with contextlib.closing(blocks):
         for block in blocks:
-            columns = (block.frames, block.actions, block.states)
+            columns: Columns = (block.frames, block.actions, block.states)
             parts = zip(NAMES, columns, strict=True)
             row = numpy.dtype([(name, column.dtype, column.shape[1:]) for name, column in parts])
             rows = numpy.empty(len(block.frames), row)
@@ -89,7 +97,7 @@ def attempt(produce: Produce) -> Generator[Block, None, None]:
     writer.close()
     done = False
     try:
-        while isinstance(message := _next(reader), Block):
+        while isinstance(message := _next(reader, process), Block):
             yield message
         if isinstance(message, Exception):
             raise message
@@ -103,17 +111,22 @@ def attempt(produce: Produce) -> Generator[Block, None, None]:
         reader.close()
 
 
-def _next(reader: Connection) -> Block | Exception | str:
+def _next(reader: Connection, process: BaseProcess) -> Block | Exception | str:
     try:
         return reader.recv()
     except EOFError:
-        return LostError("CARLA's client ended its process")
+        process.join(GRACE)
+    if process.exitcode in TOLD:
+        return UserError(
+            "The process that speaks to CARLA was told to stop, and has cleaned up. Run this "
+            "again: it goes on at the episode that was under way."
+        )
+    return LostError("CARLA's client ended its process")
 
 
 def _work(produce: Produce, writer: Connection) -> None:
-    # Ctrl-C reaches the whole group: the parent asks for the end, and then this cleans up.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in STOPS:
+        signal.signal(number, _stop)
     # A parent that was killed reads no more; the pipe breaks, and this cleans up as well.
     with contextlib.suppress(BrokenPipeError):
         try:
@@ -123,3 +136,10 @@ def _work(produce: Produce, writer: Connection) -> None:
             writer.send(END)
         except (UserError, LostError) as error:
             writer.send(error)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # Ctrl-C reaches the whole group, and the parent asks once more: that must not end the cleaning.
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)

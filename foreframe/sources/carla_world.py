@@ -61,7 +61,7 @@ def connect(library: Any, drive: Drive) -> Any:
             raise UserError(
                 f"The CARLA server at {drive.host}:{drive.port} has version {theirs}, the package "
                 f"carla has {ours}. Start a server {ours}, or run: python -m pip install "
-                f"carla=={theirs}"
+                f"carla=={theirs} (or the wheel in the server's PythonAPI/carla/dist)"
             )
         towns = sorted({path.rpartition("/")[2] for path in client.get_available_maps()})
     if drive.town not in towns:
@@ -139,7 +139,6 @@ def _traffic(client: Any, drive: Drive, seed: int, leaving: contextlib.ExitStack
     traffic = client.get_trafficmanager(drive.traffic_port)
     # Until it is shut down the server believes in it, and the next one would look for it.
     leaving.callback(traffic.shut_down)
-    leaving.callback(traffic.set_synchronous_mode, mode_switch=False)
     traffic.set_synchronous_mode(mode_switch=True)
     # Before the vehicles register: each then takes its own generator from this seed.
     traffic.set_random_device_seed(seed)
@@ -218,6 +217,7 @@ class _Camera:
     ) -> None:
         self.world, self.timeout = world, drive.timeout
         self.images: queue.Queue[Any] = queue.Queue()
+        self.before: int | None = None
         blueprint = world.get_blueprint_library().find("sensor.camera.rgb")
         blueprint.set_attribute("image_size_x", str(drive.width))
         blueprint.set_attribute("image_size_y", str(drive.height))
@@ -241,13 +241,13 @@ class _Camera:
     def warm_up(self, steps: int) -> None:
         """Let time pass; what the camera sees is dropped."""
         for _ in range(steps):
-            self.world.tick(self.timeout)
+            self._tick()
             while not self.images.empty():
                 self.images.get_nowait()
 
     def step(self) -> Any:
         """Let one step pass and return its image."""
-        frame = self.world.tick(self.timeout)
+        frame = self._tick()
         try:
             while (image := self.images.get(timeout=self.timeout)).frame < frame:
                 pass  # of an earlier step, and late
@@ -256,6 +256,13 @@ class _Camera:
         if image.frame != frame:
             raise LostError(f"the camera left out step {frame}")
         return image
+
+    def _tick(self) -> int:
+        frame = self.world.tick(self.timeout)
+        if self.before is not None and frame != self.before + 1:
+            raise LostError("another program speaks to the server, and lets time pass as well")
+        self.before = frame
+        return frame
 
 
 def _rows(drive: Drive, car: Any, camera: _Camera) -> Iterator[Row]:

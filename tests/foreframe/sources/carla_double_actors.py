@@ -125,7 +125,7 @@ class Actor:
 
 
 class Vehicle(Actor):
-    """Speeds up to 8 m/s on a circle whose radius is drawn from the seed of its traffic."""
+    """Speeds up to 8 m/s on a circle: its radius is of the place and the seed of the traffic."""
 
     seed: int | None = None
     speed = 0.0
@@ -139,7 +139,7 @@ class Vehicle(Actor):
 
     def radius(self) -> float:
         assert self.seed is not None
-        return 20 + (self.seed * 7 + self.id) % 11
+        return 20 + (self.seed * 7 + int(self.begin.x)) % 11
 
     def advance(self) -> None:
         if self.seed is None:

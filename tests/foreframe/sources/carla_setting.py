@@ -7,7 +7,8 @@ import numpy
 
 from foreframe.sources import Row, carla, carla_world
 from foreframe.sources.carla_world import Journey
-from tests.foreframe.sources.carla_double import Library, Server
+from tests.foreframe.sources.carla_double import Library
+from tests.foreframe.sources.carla_double_server import Server
 
 VALUES: dict[str, Any] = {
     "kind": "carla",

@@ -6,7 +6,7 @@ The file shows every change of what the source says to CARLA, which no test here
 import json
 from pathlib import Path
 
-from tests.foreframe.sources.carla_double import Server
+from tests.foreframe.sources.carla_double_server import Server
 from tests.foreframe.sources.carla_setting import record
 
 TRACE = Path(__file__).with_name("carla_trace.json")

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from foreframe.errors import UserError
 from foreframe.sources import carla_world
 from foreframe.sources.carla_world import ACTIONS, STATES, LostError
-from tests.foreframe.sources.carla_double import Library, Server, WorldSettings
+from tests.foreframe.sources.carla_double import Library
+from tests.foreframe.sources.carla_double_server import Server, WorldSettings
 from tests.foreframe.sources.carla_setting import VALUES, journey, make, record, same
 from tests.foreframe.sources.carla_trace import TRACE, requests
 
@@ -24,7 +25,7 @@ def left(server: Server) -> tuple[int, int, WorldSettings, list[str]]:
     return len(server.actors), len(server.traffic), server.settings, server.misuse
 
 
-NOTHING = (0, 0, WorldSettings(), [])
+NOTHING: tuple[int, int, WorldSettings, list[str]] = (0, 0, WorldSettings(), [])
 
 
 def test_a_drive_has_its_frames_and_leaves_nothing_behind() -> None:
@@ -87,6 +88,12 @@ FAILURES: dict[str, tuple[dict[str, Any], type[BaseException]]] = {
     "hangs": ({"hang_after": 6}, LostError),
     "leaves out an image": ({"skipped_after": 6}, LostError),
     "leaves out the last image": ({"skipped_after": TICKS - 1}, LostError),
+    "is ticked by another": ({"rival_after": 6}, LostError),
+    "is ticked by another and leaves out": ({"rival_after": 6, "skipped_after": 6}, LostError),
+    "is ticked by another in the end": (
+        {"rival_after": TICKS - 1, "skipped_after": TICKS - 1},
+        LostError,
+    ),
     "is gone": ({"drop_after": 6}, LostError),
     "is interrupted": ({"interrupt_after": 6}, KeyboardInterrupt),
     "is ended": ({"interrupt_after": 6, "interruption": SystemExit}, SystemExit),
