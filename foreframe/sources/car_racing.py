@@ -1,6 +1,7 @@
 """Driving video from Gymnasium's CarRacing-v3: a new track, driver and seed for every episode.
 
-It stands in for the simulator of Xu 2022, 4.1: CARLA (`source.kind: carla`), which needs a GPU of its own.
+It stands in for the simulator of Xu 2022, 4.1: CARLA (`source.kind: carla`), which needs a GPU of
+its own.
 """
 
 import math
