@@ -6,8 +6,9 @@ from pathlib import Path
 
 from foreframe.config import reading
 from foreframe.errors import UserError
-from foreframe.sources import datasets, downloads
+from foreframe.sources import datasets
 from foreframe.sources.datasets import Dataset
+from foreframe.sources.reading import downloads
 
 # How many names of missing or damaged files are printed before "and N more".
 LISTED = 10

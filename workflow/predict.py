@@ -20,7 +20,7 @@ from foreframe.config.protocols import MAIN
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
 from foreframe.predictors import latent_predictor
-from foreframe.sources import decoding
+from foreframe.sources.reading import decoding
 
 STUDY = Path("data/driving")
 PRIORS = ("top", "bottom")  # in the order they are sampled

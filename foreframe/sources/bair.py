@@ -24,16 +24,15 @@ from foreframe.sources import (
     SourceSettings,
     Stream,
     bair_converted,
-    downloads,
     in_blocks,
     parallel,
     recordings,
-    tfrecords,
 )
 from foreframe.sources.datasets import Dataset, Found
-from foreframe.sources.downloads import Pin
-from foreframe.sources.fitting import fit
-from foreframe.sources.tfrecords import Feature, Place
+from foreframe.sources.reading import downloads, tfrecords
+from foreframe.sources.reading.downloads import Pin
+from foreframe.sources.reading.fitting import fit
+from foreframe.sources.reading.tfrecords import Feature, Place
 
 FRAMES = 30
 SIZE = 64  # pixels

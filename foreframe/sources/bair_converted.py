@@ -22,14 +22,14 @@ from foreframe.sources import (
     Episode,
     SourceSettings,
     Stream,
-    arrays,
     hdf5_file,
     in_blocks,
     parallel,
     recordings,
 )
 from foreframe.sources.datasets import Found
-from foreframe.sources.fitting import fit
+from foreframe.sources.reading import arrays
+from foreframe.sources.reading.fitting import fit
 from foreframe.sources.recordings import Recording, Survey
 
 FRAMES = 30

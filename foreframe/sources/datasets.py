@@ -12,7 +12,7 @@ from pathlib import Path
 
 from foreframe import kinds
 from foreframe.errors import UserError
-from foreframe.sources.downloads import Pin
+from foreframe.sources.reading.downloads import Pin
 
 PACKAGE = "foreframe.sources"
 

@@ -17,9 +17,10 @@ import numpy
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources import BLOCK, Block, Episode, Stream, arrays, in_blocks, listing, parallel
+from foreframe.sources import BLOCK, Block, Episode, Stream, in_blocks, parallel
 from foreframe.sources.hdf5_file import dataset, header, names, opening, texts
-from foreframe.sources.resampling import RecordedSettings
+from foreframe.sources.reading import arrays, listing
+from foreframe.sources.reading.resampling import RecordedSettings
 
 ENDINGS = (".h5", ".hdf5")
 

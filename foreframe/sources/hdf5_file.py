@@ -14,8 +14,8 @@ import h5py
 import numpy
 
 from foreframe.errors import UserError
-from foreframe.sources import arrays
-from foreframe.sources.arrays import Header
+from foreframe.sources.reading import arrays
+from foreframe.sources.reading.arrays import Header
 
 # What h5py raises for a file whose structure is damaged.
 DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError)
@@ -79,8 +79,8 @@ def _check_stored(where: str, values: h5py.Dataset) -> None:
         whole = values.id.get_num_chunks() == chunks
         if math.prod(values.chunks) * values.dtype.itemsize > CACHE:
             raise UserError(
-                f"{where} has chunks of {values.chunks}, more than {CACHE >> 20} MiB each. Write it "
-                "with smaller ones: h5repack -l frames:CHUNK=16x64x64x3 OLD NEW"
+                f"{where} has chunks of {values.chunks}, more than {CACHE >> 20} MiB each. Write "
+                "it with smaller ones: h5repack -l frames:CHUNK=16x64x64x3 OLD NEW"
             )
     if not whole:
         raise UserError(f"{where} has not been written whole. Write it again, or remove it.")

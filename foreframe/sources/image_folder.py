@@ -10,9 +10,10 @@ import numpy
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources import BLOCK, Block, Episode, Stream, in_blocks, listing, parallel, pictures
-from foreframe.sources.fitting import fit
-from foreframe.sources.resampling import RecordedSettings, chosen, seconds
+from foreframe.sources import BLOCK, Block, Episode, Stream, in_blocks, parallel
+from foreframe.sources.reading import listing, pictures
+from foreframe.sources.reading.fitting import fit
+from foreframe.sources.reading.resampling import RecordedSettings, chosen, seconds
 
 
 class Settings(RecordedSettings):

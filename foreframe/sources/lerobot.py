@@ -24,17 +24,15 @@ from foreframe.sources import (
     Row,
     SourceSettings,
     Stream,
-    decoding,
     in_blocks,
     lerobot_episodes,
     lerobot_meta,
     lerobot_rows,
     parallel,
-    pictures,
-    spans,
 )
 from foreframe.sources.lerobot_meta import Info, Recorded
-from foreframe.sources.resampling import resampled, seconds
+from foreframe.sources.reading import decoding, pictures, spans
+from foreframe.sources.reading.resampling import resampled, seconds
 
 ACTION, STATE = "action", "observation.state"
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.errors import UserError
-from foreframe.sources import lerobot_meta, lerobot_rows, listing
+from foreframe.sources import lerobot_meta, lerobot_rows
 from foreframe.sources.lerobot_meta import Info, Recorded
-from foreframe.sources.spans import Span
+from foreframe.sources.reading import listing
+from foreframe.sources.reading.spans import Span
 
 
 def listed(info: Info, camera: str) -> list[Recorded]:

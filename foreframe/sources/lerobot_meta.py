@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from foreframe.errors import UserError
-from foreframe.sources.spans import Span
+from foreframe.sources.reading.spans import Span
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 

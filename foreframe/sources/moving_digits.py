@@ -14,8 +14,9 @@ from pydantic import Field, model_validator
 
 from foreframe.errors import UserError
 from foreframe.randomness import numpy_generator
-from foreframe.sources import Row, Stream, digit_images, downloads, synthetic
+from foreframe.sources import Row, Stream, synthetic
 from foreframe.sources.datasets import Dataset, Found
+from foreframe.sources.reading import digit_images, downloads
 from foreframe.sources.synthetic import SyntheticSettings
 
 NAMES = {"mnist": "Stochastic Moving MNIST", "scikit_learn": "moving scikit-learn digits"}

@@ -18,9 +18,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources import BLOCK, Block, Episode, Stream, arrays, in_blocks, listing, parallel
-from foreframe.sources.arrays import Header
-from foreframe.sources.resampling import RecordedSettings
+from foreframe.sources import BLOCK, Block, Episode, Stream, in_blocks, parallel
+from foreframe.sources.reading import arrays, listing
+from foreframe.sources.reading.arrays import Header
+from foreframe.sources.reading.resampling import RecordedSettings
 
 Names = tuple[str, ...]
 

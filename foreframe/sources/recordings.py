@@ -16,22 +16,10 @@ import numpy
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources import (
-    BLOCK,
-    Block,
-    Episode,
-    SourceSettings,
-    Stream,
-    decoding,
-    in_blocks,
-    listing,
-    parallel,
-    pictures,
-    seq_video,
-    whole,
-)
+from foreframe.sources import BLOCK, Block, Episode, SourceSettings, Stream, in_blocks, parallel
 from foreframe.sources.datasets import Found
-from foreframe.sources.resampling import chosen, seconds
+from foreframe.sources.reading import decoding, listing, pictures, seq_video, whole
+from foreframe.sources.reading.resampling import chosen, seconds
 
 # How many names a message lists before it says "and N more".
 LISTED = 10

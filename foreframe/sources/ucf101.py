@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from foreframe.errors import UserError
-from foreframe.sources import SourceSettings, Stream, downloads, recordings
+from foreframe.sources import SourceSettings, Stream, recordings
 from foreframe.sources.datasets import Dataset
-from foreframe.sources.downloads import Pin
+from foreframe.sources.reading import downloads
+from foreframe.sources.reading.downloads import Pin
 from foreframe.sources.recordings import Recording, Survey
 
 LISTS = {"train": "trainlist{:02}.txt", "test": "testlist{:02}.txt"}

@@ -8,17 +8,8 @@ from typing import Literal
 import numpy
 
 from foreframe.errors import UserError
-from foreframe.sources import (
-    BLOCK,
-    Block,
-    Episode,
-    SourceSettings,
-    Stream,
-    decoding,
-    in_blocks,
-    listing,
-    parallel,
-)
+from foreframe.sources import BLOCK, Block, Episode, SourceSettings, Stream, in_blocks, parallel
+from foreframe.sources.reading import decoding, listing
 
 ENDINGS = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
 

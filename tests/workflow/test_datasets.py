@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from foreframe.sources import datasets, downloads, ucf101
+from foreframe.sources import datasets, ucf101
+from foreframe.sources.reading import downloads
 from tests.foreframe.sources import copies, test_kitti_caltech, test_ucf101
 from tests.smoke import ROOT
 from workflow import cli

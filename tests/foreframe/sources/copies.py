@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foreframe.sources import SourceSettings
-from foreframe.sources.tfrecords import masked_checksum
+from foreframe.sources.reading.tfrecords import masked_checksum
 from tests.foreframe.sources import making
 
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import arrays, hdf5_file
+from foreframe.sources import hdf5_file
+from foreframe.sources.reading import arrays
 from tests.foreframe.sources import containers
 
 FRAMES = containers.random(6)[0].frames

@@ -8,7 +8,8 @@ import numpy
 import pytest
 
 from foreframe.errors import UserError
-from foreframe.sources import kitti_caltech, seq_video
+from foreframe.sources import kitti_caltech
+from foreframe.sources.reading import seq_video
 from tests.foreframe.sources import copies
 
 SETTINGS = kitti_caltech.Settings(kind="kitti_caltech", height=8, width=8, frame_interval=0.1)

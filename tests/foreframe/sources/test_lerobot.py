@@ -15,7 +15,8 @@ import pytest
 from pyarrow import parquet
 
 from foreframe.errors import UserError
-from foreframe.sources import decoding, lerobot_rows, spans
+from foreframe.sources import lerobot_rows
+from foreframe.sources.reading import decoding, spans
 from tests.foreframe.sources import containers, lerobot_made
 from tests.foreframe.sources.lerobot_made import CAMERA
 

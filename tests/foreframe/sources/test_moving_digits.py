@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from foreframe.errors import UserError
 from foreframe.randomness import numpy_generator
-from foreframe.sources import digit_images, moving_digits
+from foreframe.sources import moving_digits
+from foreframe.sources.reading import digit_images
 from tests.foreframe.sources.synthetic_episodes import recorded
 
 

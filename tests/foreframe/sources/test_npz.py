@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import arrays
+from foreframe.sources.reading import arrays
 from tests.foreframe.sources import containers
 
 FRAMES = containers.random(5)[0].frames

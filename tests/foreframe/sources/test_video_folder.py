@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import listing, video_folder
+from foreframe.sources import video_folder
+from foreframe.sources.reading import listing
 from tests.foreframe.sources import making
 
 SETTINGS = video_folder.Settings(kind="video_folder", height=16, width=16, frame_interval=0.1)

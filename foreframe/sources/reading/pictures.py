@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from foreframe.errors import UserError
-from foreframe.sources.fitting import LARGEST_PICTURE, Crop, fit, over_black
+from foreframe.sources.reading.fitting import LARGEST_PICTURE, Crop, fit, over_black
 
 # The endings of the images that are read; what a file holds is looked at, not its name.
 ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp")

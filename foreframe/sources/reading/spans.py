@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from foreframe.errors import UserError
-from foreframe.sources import decoding
+from foreframe.sources.reading import decoding
 
 # Seconds: a file is searched in the order in which pictures are decoded, not shown.
 MARGIN = 1

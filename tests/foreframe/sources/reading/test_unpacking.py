@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from foreframe.errors import UserError
-from foreframe.sources import unpacking
+from foreframe.sources.reading import unpacking
 
 FILES = {"a/one.txt": b"one" * 400, "a/b/two.bin": bytes(range(256)) * 4, "three.txt": b""}
 ENDINGS = (".tar", ".tar.gz", ".zip")

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy
 import pytest
+from tests.foreframe.sources.test_unpacking import FILES, damages, pack
+from tests.foreframe.sources.test_unpacking import content as files_in
 
 from foreframe.artefacts import growing
 from foreframe.errors import UserError
-from foreframe.sources import downloads, ucf101
-from foreframe.sources.downloads import Pin
+from foreframe.sources import ucf101
+from foreframe.sources.reading import downloads
+from foreframe.sources.reading.downloads import Pin
 from tests.foreframe.sources import copies, test_ucf101
-from tests.foreframe.sources.test_unpacking import FILES, damages, pack
-from tests.foreframe.sources.test_unpacking import content as files_in
 from tests.smoke import ROOT
 
 CONTENT = numpy.random.default_rng(0).bytes(300_000)
@@ -133,7 +134,7 @@ def test_a_download_that_was_killed_goes_on(server: Server, tmp_path: Path) -> N
     wanted = pin(server, content=CONTENT * 10)
     server.cut, server.hold = [2_500_000], True
     code = (
-        "from pathlib import Path; from foreframe.sources.downloads import Pin, fetch; "
+        "from pathlib import Path; from foreframe.sources.reading.downloads import Pin, fetch; "
         f"fetch({wanted!r}, Path({str(tmp_path)!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as running:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foreframe.sources import whole
+from foreframe.sources.reading import whole
 from tests.foreframe.sources import copies, making
 
 

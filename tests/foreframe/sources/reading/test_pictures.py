@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foreframe.errors import UserError
-from foreframe.sources import decoding, pictures
+from foreframe.sources.reading import decoding, pictures
 from tests.foreframe.sources import making
 
 LOSSLESS = {"PNG": {}, "BMP": {}, "PPM": {}, "WEBP": {"lossless": True, "exact": True}}

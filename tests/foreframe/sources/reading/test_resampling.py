@@ -7,7 +7,7 @@ import numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foreframe.sources import resampling
+from foreframe.sources.reading import resampling
 
 INTERVALS = st.integers(1, 12).map(lambda hundredths: Fraction(hundredths, 100))
 

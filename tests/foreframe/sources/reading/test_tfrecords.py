@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import tfrecords
+from foreframe.sources.reading import tfrecords
 from tests.foreframe.sources import copies
 
 FEATURES = {"0/action": [1.5, -2.0, 0.25], "0/image": b"\x00\x01\xff" * 9, "name": b""}

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from foreframe.artefacts import atomic, growing
 from foreframe.errors import UserError
-from foreframe.sources import unpacking
+from foreframe.sources.reading import unpacking
 
 CACHE = Path(".downloads")
 

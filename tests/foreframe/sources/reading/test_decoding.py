@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources import decoding
+from foreframe.sources.reading import decoding
 from tests.foreframe.sources import making
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from foreframe.errors import UserError
-from foreframe.sources import seq_video
+from foreframe.sources.reading import seq_video
 
 # How the first and the last bytes of a picture look.
 PNG = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")

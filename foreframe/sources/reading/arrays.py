@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from foreframe.errors import UserError
 from foreframe.sources import Row
-from foreframe.sources.fitting import LARGEST_PICTURE, fit
-from foreframe.sources.resampling import RecordedSettings, resampled, seconds
+from foreframe.sources.reading.fitting import LARGEST_PICTURE, fit
+from foreframe.sources.reading.resampling import RecordedSettings, resampled, seconds
 
 # Numbers for each frame; more than this is no action and no state.
 MOST_NUMBERS = 4096

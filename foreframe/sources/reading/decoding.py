@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources.fitting import LARGEST_PICTURE, SCALING, fit, over_black
+from foreframe.sources.reading.fitting import LARGEST_PICTURE, SCALING, fit, over_black
 
 # Kinds of files by what they hold, as FFmpeg names them; a playlist called .mp4 is none of them.
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif")

@@ -1,0 +1,1 @@
+"""Reading what others wrote: videos, pictures, arrays, records, archives; refused if damaged."""
