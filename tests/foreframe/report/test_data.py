@@ -12,7 +12,7 @@ from foreframe.artefacts import facts
 from foreframe.config.report import Report
 from foreframe.report import data, values
 from foreframe.report.compile import compile_html
-from stages.report import gather
+from foreframe.report.sources import gather
 from tests import report_artefacts
 from tests.smoke import ROOT
 

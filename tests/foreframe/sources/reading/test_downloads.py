@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy
 import pytest
-from tests.foreframe.sources.test_unpacking import FILES, damages, pack
-from tests.foreframe.sources.test_unpacking import content as files_in
 
 from foreframe.artefacts import growing
 from foreframe.errors import UserError
@@ -21,6 +19,8 @@ from foreframe.sources import ucf101
 from foreframe.sources.reading import downloads
 from foreframe.sources.reading.downloads import Pin
 from tests.foreframe.sources import copies, test_ucf101
+from tests.foreframe.sources.reading.test_unpacking import FILES, damages, pack
+from tests.foreframe.sources.reading.test_unpacking import content as files_in
 from tests.smoke import ROOT
 
 CONTENT = numpy.random.default_rng(0).bytes(300_000)
