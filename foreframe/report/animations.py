@@ -63,17 +63,17 @@ def _bar(
 
 
 def together(clips: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:
-    """Return clips of equal length and height playing side by side, in one."""
-    return [_joined(pictures) for pictures in zip(*clips, strict=True)]
+    """Return clips of equal length and width playing one above the other, in one."""
+    return [_stacked(pictures) for pictures in zip(*clips, strict=True)]
 
 
-def _joined(pictures: Sequence[Image.Image]) -> Image.Image:
-    width = sum(picture.width + GAP for picture in pictures) - GAP
-    image = Image.new("RGB", (width, pictures[0].height), "white")
-    left = 0
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    height = sum(picture.height + GAP for picture in pictures) - GAP
+    image = Image.new("RGB", (pictures[0].width, height), "white")
+    top = 0
     for picture in pictures:
-        image.paste(picture, (left, 0))
-        left += picture.width + GAP
+        image.paste(picture, (0, top))
+        top += picture.height + GAP
     return image
 
 
