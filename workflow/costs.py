@@ -73,7 +73,7 @@ def _study(place: Place, costs: Sequence[Cost]) -> Iterator[str]:
     if place.name != studies.MAIN:
         yield ""
         if all(cost.written is None for cost in costs):
-            yield f"The study {place.name} has not been run: {place.command}"
+            yield f"The study {place.name} has not been run here: {place.command}"
             return
         yield f"{place.definition}:"
     yield from lines(costs)

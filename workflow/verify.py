@@ -53,7 +53,7 @@ def run(root: Path, options: Options, *, as_json: bool) -> int:
     for finding in found:
         print("\n".join(finding.lines()), end="\n\n")
     for place in not_run:
-        print(f"The study {place.name} has not been run: {place.command}")
+        print(f"The study {place.name} has not been run here: {place.command}")
     read = f"{tally.files} files, {tally.bytes:,} bytes in {seconds:.1f} s"
     print(f"verify: {findings.summary(found)} ({read}).")
     return code

@@ -157,7 +157,7 @@ def test_a_study_that_was_never_run_is_said_and_is_no_fault_of_the_other(project
     (project / tiny.SONGS_LOCK).unlink()
     run = damage.cli(project)
     assert run.returncode == 0
-    assert f"The study songs has not been run: {SONGS}\n" in run.stdout
+    assert f"The study songs has not been run here: {SONGS}\n" in run.stdout
     assert "everything is as dvc.lock says" in run.stdout
     assert json.loads(damage.cli(project, "--json").stdout)["not_run"] == ["songs"]
     for target in ("songs", "studies/songs/dvc.yaml"):
@@ -167,6 +167,21 @@ def test_a_study_that_was_never_run_is_said_and_is_no_fault_of_the_other(project
         looked(project, f"{SONG}book")
     damage.flip(project / "data/loud.txt")
     assert damage.cli(project).returncode == 3
+
+
+def test_a_study_whose_lock_came_with_git_is_said_until_one_of_its_files_is_here(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outs = [project / path for path in study.read(project).makers if "songs" in path]
+    contents = {path: path.read_bytes() for path in outs}
+    for path in outs:
+        path.unlink()
+    assert verify.run(project, verify.Options(), as_json=False) == 0
+    assert f"The study songs has not been run here: {SONGS}\n" in capsys.readouterr().out
+    # With one file at hand the others are missing.
+    outs[0].write_bytes(contents[outs[0]])
+    missing = {found.subject for found in looked(project) if found.kind == "missing"}
+    assert missing == {str(path.relative_to(project)) for path in outs[1:]}
 
 
 def test_a_study_that_was_run_in_part_is_not_made(project: Path) -> None:
@@ -226,4 +241,4 @@ def test_costs_are_told_apart_by_study(project: Path, capsys: pytest.CaptureFixt
     assert {row["stage"] for row in rows} == tiny.STAGES | tiny.SONGS_STAGES
     shutil.rmtree(project / "data/songs")
     costs.run(project, as_json=False)
-    assert f"The study songs has not been run: {SONGS}\n" in capsys.readouterr().out
+    assert f"The study songs has not been run here: {SONGS}\n" in capsys.readouterr().out

@@ -40,7 +40,8 @@ class Study:
         declared: the stages of every dvc.yaml by address.
         locked: those of them that a dvc.lock has, every stage after those it reads from.
         left_over: the stages of a dvc.lock that its dvc.yaml has no more.
-        not_run: the further studies of which no stage has ever been run.
+        not_run: the further studies of which no stage has been run, or none of its outputs is here,
+            as in a clone whose lock came with git.
         makers: the stage that makes each output of `locked`.
         readers: the stages of `locked` that read each file, as dependency or for parameters.
     """
@@ -79,7 +80,7 @@ def read(root: Path) -> Study:
         UserError: one of the files is damaged or has a form that is not understood.
     """
     declared = definition.read(root)
-    records = {place: _recorded(root, place) for place in studies.places(root)}
+    records = {place: _here(root, place) for place in studies.places(root)}
     recorded = {name: stage for record in records.values() for name, stage in record.items()}
     # What dvc.yaml declares no more is not part of the study, as for DVC.
     kept = {
@@ -96,6 +97,15 @@ def read(root: Path) -> Study:
     left_over = {name: stage for name, stage in recorded.items() if name not in declared}
     not_run = tuple(place for place in records if not records[place] and place.name != studies.MAIN)
     return Study(root, declared, locked, left_over, not_run, makers, readers)
+
+
+def _here(root: Path, place: Place) -> dict[str, Locked]:
+    """Return what a study's lock records; nothing for a further study with no output at hand."""
+    record = _recorded(root, place)
+    outs = [path for stage in record.values() for path in stage.outs]
+    if place.name != studies.MAIN and not any((root / path).exists() for path in outs):
+        return {}
+    return record
 
 
 def select(study: Study, targets: Iterable[str]) -> tuple[set[str], set[str]]:
