@@ -4,30 +4,26 @@ A variant names only what differs, so it follows the main study to any preset. `
 whole sections, checked like those of params.yaml.
 """
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from foreframe.analysis.settings import Analysis
 from foreframe.config import params, reading
 from foreframe.config.base import Strict
+from foreframe.config.finetune import Finetune
 from foreframe.config.latents import LatentSettings
 from foreframe.config.params import Name
 from foreframe.config.report import Report
 from foreframe.config.sampling import Sampling
+from foreframe.config.search import Search
+from foreframe.config.steering import Steering
 from foreframe.errors import UserError
 from foreframe.kinds import Kind
 
 # The thesis's networks: the study's stages name the code versions of these kinds.
 THESIS = {"autoencoder": "vqvae", "top": "pixel_snail", "bottom": "conditional_pixel_snail"}
-# Sections that one stage alone reads, and where their schemas are.
-OWN = {
-    "search": ("foreframe.config.search", "Search"),
-    "finetune": ("foreframe.config.finetune", "Finetune"),
-    "analysis": ("foreframe.analysis.settings", "Analysis"),
-    "steering": ("foreframe.config.steering", "Steering"),
-}
 
 Changes = dict[str, Any]  # of a section's values, nested as in the section
 
@@ -42,15 +38,15 @@ class PriorChanges(Strict):
 class Replication(Strict):
     """The sections of a replication study's params.yaml, variants still as changes."""
 
-    search: Changes
+    search: Search
     sources: dict[Name, Changes]
     autoencoders: dict[Name, Changes]
     latents: dict[Name, Changes]
     priors: dict[Name, PriorChanges]
     samplings: dict[Name, Changes]
-    finetune: Changes
-    steering: Changes
-    analysis: Changes
+    finetune: Finetune
+    steering: Steering
+    analysis: Analysis
     report: Report
 
 
@@ -82,9 +78,6 @@ def resolve(content: Mapping[str, Any], main: Mapping[str, Any], where: str) -> 
         UserError: as `load`.
     """
     study: Replication = reading.validate(Replication, content, where)
-    for name, (module, schema) in OWN.items():
-        settings = getattr(importlib.import_module(module), schema)
-        reading.validate(settings, content[name], f"{where}: {name}")
     _check_kinds(main)
     return Variants(
         sources=_changed(main["source"], study.sources, _kind("sources"), f"{where}: sources"),
