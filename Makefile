@@ -9,14 +9,15 @@ TORCH ?= auto
 
 LOCKS := $(wildcard requirements/*.lock) pyproject.toml
 
-.PHONY: help report replication test test-all lint setup lock clean
+.PHONY: help report replication studies test test-all lint setup lock clean
 
-report replication test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+report replication studies test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:
 	@echo "make report       set up .venv, run the driving study, write reports/driving/"
 	@echo "make replication  set up .venv, run the replication study and what it needs of the"
 	@echo "                  driving study, write reports/replication/"
+	@echo "make studies      run every study at its smallest scale, in a clone of what is committed"
 	@echo "make test         set up .venv, check the code, run every quick test"
 	@echo "make test-all     the same with the slow tests"
 	@echo "make setup        only set up .venv (TORCH=cpu or TORCH=cuda chooses the build)"
@@ -30,6 +31,12 @@ report: .venv/core.installed
 replication: .venv/core.installed
 	foreframe check replication
 	python -m workflow.alone dvc repro studies/replication/dvc.yaml
+
+# `python -m` takes the code of the folder it is called in: the clone's.
+studies: .venv/core.installed
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; git clone -q . "$$folder"; cd "$$folder"; \
+	python -m workflow.cli preset smoke; \
+	for study in dvc.yaml studies/*/dvc.yaml; do python -m workflow.alone dvc repro "$$study"; done
 
 test: lint
 	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"

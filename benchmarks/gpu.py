@@ -23,10 +23,9 @@ from foreframe.priors.engines import Engine
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
 from foreframe.priors.sampling import fastest, sample
 from foreframe.priors.snail import SnailPrior
-from foreframe.randomness import generator
+from foreframe.randomness import Draws, generator
 
 
 class Recorded(Incremental):
@@ -74,11 +73,11 @@ def call(
     device = prior.trunk.head.weight.device
     here = {level: codes.to(device) for level, codes in latents.items()}
     given = here[prior.settings.level][:, : prior.grid[0] // 2]
-    noise = Noise(0, range(len(given)))
+    draws = Draws.first(0, range(len(given)))
     found: list[Tensor] = []
     for _ in range(2):
         seconds = limits.timed(
-            lambda: found.append(sample(prior, given, here, DRAW, noise, kind)), device
+            lambda: found.append(sample(prior, given, here, DRAW, draws, 0, kind)), device
         )
     different = None if expected is None else int((found[-1].cpu() != expected).sum())
     name = kind.__name__.lower()
@@ -99,8 +98,8 @@ def calls(size: Size, clips: int, device: torch.device, check: bool) -> list[Cal
         given = latents[level][:, : prior.grid[0] // 2]
         expected = None
         if check:
-            noise = Noise(0, range(clips))
-            expected = sample(prior, given, latents, DRAW, noise, fastest(prior))
+            draws = Draws.first(0, range(clips))
+            expected = sample(prior, given, latents, DRAW, draws, 0, fastest(prior))
         kinds = (Recorded, Launched) if has_attention(prior) else (Wavefront,)
         prior.to(device)
         result += [call(size, prior, kind, latents, expected) for kind in kinds]

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import limits
-from foreframe import clips, recording
-from foreframe import frames as frames_file
 from foreframe.artefacts import facts
+from foreframe.data import clips, writing
+from foreframe.data import frames as frames_file
 from foreframe.randomness import numpy_generator
 from foreframe.sources import BLOCK, Block, Episode
 
@@ -76,11 +76,11 @@ def write_frames(source: Path, folder: Path, copies: int = 1) -> None:
     """Write frames.h5 as `collect` does, from so many copies of the source."""
     with frames_file.opening(source) as file:
         _, height, width, _ = file["frames"].shape
-    layout = recording.Layout(
+    layout = writing.Layout(
         height=height, width=width, frame_interval=1 / RATE, source="video_folder",
-        actions=(), states=(), chunk=LENGTH,
+        actions=(), states=(), labels={}, chunk=LENGTH,
     )  # fmt: skip
-    with recording.creating(folder / "frames.h5", layout) as writer:
+    with writing.creating(folder / "frames.h5", layout) as writer:
         for _ in range(copies):
             for episode in episodes(source):
                 for _ in writer.add(episode):

@@ -22,9 +22,8 @@ from benchmarks import limits, sizes
 from foreframe.artefacts import facts
 from foreframe.config.sampling import Choice
 from foreframe.priors import choosing
-from foreframe.priors.noise import Noise
 from foreframe.priors.snail import SnailPrior
-from foreframe.randomness import generator
+from foreframe.randomness import Draws, generator
 
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 DRAW = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
@@ -47,14 +46,13 @@ class Row:
 def compare(name: str, prior: SnailPrior, codes_BTHW: Tensor, latents: dict[str, Tensor]) -> Row:
     """Choose every code twice."""
     rounded = copy.deepcopy(prior).bfloat16()
-    noise = Noise(0, range(len(codes_BTHW)))
-    frames, rows, columns = prior.grid
-    gumbel = noise.draw(prior.settings.level, range(frames), rows, columns, prior.codebook_size)
+    draws = Draws.first(0, range(len(codes_BTHW)))
+    gumbel = draws.gumbel(prior.settings.level, (0,), (*prior.grid, prior.codebook_size))
     with torch.inference_mode():
         exact = prior.logits(codes_BTHW, prior.condition(latents)).movedim(1, -1)
         coarse = rounded.logits(codes_BTHW, rounded.condition(latents)).movedim(1, -1).float()
         nats = -prior.log_prob(codes_BTHW, prior.condition(latents)).mean().item()
-        draws = [choosing.pick(logits, DRAW, gumbel) for logits in (exact, coarse)]
+        drawn = [choosing.pick(logits, DRAW, gumbel) for logits in (exact, coarse)]
         modes = [choosing.pick(logits, ARGMAX, None) for logits in (exact, coarse)]
     return Row(
         prior=name,
@@ -62,7 +60,7 @@ def compare(name: str, prior: SnailPrior, codes_BTHW: Tensor, latents: dict[str,
         nats_per_code=nats,
         largest_logit=exact.abs().max().item(),
         largest_error=(exact - coarse).abs().max().item(),
-        changed_draws=(draws[0] != draws[1]).float().mean().item(),
+        changed_draws=(drawn[0] != drawn[1]).float().mean().item(),
         changed_argmax=(modes[0] != modes[1]).float().mean().item(),
     )
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foreframe import frames, randomness
-from foreframe.clips import windows
+from foreframe import randomness
+from foreframe.data import frames
+from foreframe.data.clips import windows
 from foreframe.metrics.frechet import REAL, FrechetDistance
 from foreframe.metrics.random_video_distance import UNIT, RandomVideoFeatures
 

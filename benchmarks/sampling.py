@@ -28,9 +28,9 @@ from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
 from foreframe.priors.sampling import fastest, sample
 from foreframe.priors.snail import SnailPrior
+from foreframe.randomness import Draws
 
 ROUNDS = 6  # the fastest counts; steps that take seconds are taken once or twice
 DRAW = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
@@ -175,7 +175,7 @@ def whole(size: Size, prior: SnailPrior, clips: int) -> Whole:
     given = above[prior.settings.level][:, : prior.grid[0] // 2]
     kind = fastest(prior)
     seconds = limits.timed(
-        lambda: sample(prior, given, above, DRAW, Noise(0, range(clips)), kind), device
+        lambda: sample(prior, given, above, DRAW, Draws.first(0, range(clips)), 0, kind), device
     )
     return Whole(size.name, prior.settings.level, kind.__name__.lower(), clips, seconds / clips)
 

@@ -1,15 +1,19 @@
 """How long both engines take to look at a project of many stages without running any.
 
-    python -m benchmarks.scale OUT.json --stages 16 200 500 --further 45
+    python -m benchmarks.scale OUT.json --stages 16 200 500
+    python -m benchmarks.scale OUT.json --stages 40 --studies 7
 
 The project is made in a temporary folder: one stage, a fan-out over many that read its output, each
-with parameters of its own, and one that reads all of theirs. A further study fans out as often as
-asked for. Outputs are written here and committed to DVC, so that both are finished without having
-run.
+with parameters of its own, and one that reads all of theirs. Each further study has as many stages,
+written as real ones are: settings that a stage writes, paths in `vars`, one results folder. Outputs
+are written here and committed to DVC, so that all are finished without having run.
+
+On a busy machine seconds say little; processor time, of the command and all it started, says more.
 """
 
 import argparse
 import json
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -43,42 +47,59 @@ stages:
 """
 
 
-# Its parameters lie in a file that a stage of its own writes, as those of variants do.
+# Its parameters lie in a file that a stage of its own writes.
 FURTHER = """\
+vars:
+- given: {data: data/all.txt, settings: data/NAME/settings.json}
 stages:
-  variants:
+  settings:
     wdir: ../..
-    cmd: cp source.txt data/variants.json
-    deps: [source.txt]
-    outs: [data/variants.json]
+    cmd: python settings.py --study studies/NAME/params.yaml --out ${given.settings}
+    params:
+    - params.yaml:
+      - seed
+    - studies/NAME/params.yaml:
+    outs:
+    - ${given.settings}
   train:
-    foreach: ${names}
+    foreach: ${models}
     do:
       wdir: ../..
-      cmd: python train.py ${item}
+      cmd: python train.py ${given} --name ${key} --out data/NAME/results/${key}.txt
       deps:
-      - data/all.txt
+      - ${given.data}
       params:
-      - seed
-      - data/variants.json:
-        - ${item}
+      - params.yaml:
+        - seed
+      - ${given.settings}:
+        - ${key}
       outs:
-      - data/${item}.txt
+      - data/NAME/results/${key}.txt
+  report:
+    wdir: ../..
+    cmd: python report.py data/NAME/results data/NAME/report.txt
+    deps:
+    - data/NAME/results
+    outs:
+    - data/NAME/report.txt
 """
+# As many values as a small model has.
+SETTINGS = {"kind": "net", **{f"value{number}": number for number in range(12)}}
 
 
 @dataclass(frozen=True)
 class Row:
-    """The seconds that one way of looking takes at one number of stages of each study."""
+    """What one way of looking takes at a project: seconds in all, and of the processor."""
 
     stages: int
-    further: int
+    studies: int
     what: str
     seconds: float
+    processor: float
     times_dvc_status: float
 
 
-def make(folder: Path, stages: int, further: int) -> None:
+def make(folder: Path, stages: int, studies: int) -> None:
     """Write a finished project of so many stages in each study, with the real Snakefile."""
     keys = [f"m{number}" for number in range(stages - 2)]
     models = "".join(f"  {key}: {{kind: net, times: {len(key)}}}\n" for key in keys)
@@ -90,14 +111,8 @@ def make(folder: Path, stages: int, further: int) -> None:
         **{name: f"{name}\n" for name in ("source.txt", "train.py", "report.txt", "data/all.txt")},
         **{f"data/{key}.txt": f"{key}\n" for key in keys},
     }
-    if further:
-        names = [f"v{number}" for number in range(further - 1)]
-        texts |= {
-            "studies/more/dvc.yaml": FURTHER,
-            "studies/more/params.yaml": f"names: {json.dumps(names)}\n",
-            "data/variants.json": json.dumps({name: {"times": 1} for name in names}),
-            **{f"data/{name}.txt": f"{name}\n" for name in names},
-        }
+    for number in range(1, studies):
+        texts |= _further(f"more{number}", keys)
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(folder / name, text)
@@ -108,24 +123,69 @@ def make(folder: Path, stages: int, further: int) -> None:
     idle.once(("dvc", "commit", "--force", "--quiet"), folder)
 
 
-def measure(stages: int, further: int) -> Iterator[Row]:
-    """Yield the rows of one number of stages in each study."""
+def _further(name: str, keys: Sequence[str]) -> dict[str, str]:
+    """Return the files of a further study."""
+    models = json.dumps(dict.fromkeys(keys, SETTINGS))
+    return {
+        f"studies/{name}/dvc.yaml": FURTHER.replace("NAME", name),
+        # YAML, as people write it.
+        f"studies/{name}/params.yaml": "models:\n"
+        + "".join(
+            f"  {key}:\n" + "".join(f"    {part}: {value}\n" for part, value in SETTINGS.items())
+            for key in keys
+        ),
+        f"data/{name}/settings.json": models,
+        f"data/{name}/report.txt": name,
+        **{f"data/{name}/results/{key}.txt": f"{name} {key}\n" for key in keys},
+    }
+
+
+def measure(stages: int, studies: int) -> Iterator[Row]:
+    """Yield the rows of one number of stages in each of so many studies."""
+    verify = ("python", "-m", "workflow.cli", "verify")
+    commands = {**idle.COMMANDS, "foreframe verify": verify}
+    busy = {"snakemake -n, all to do": idle.COMMANDS["snakemake -n"]}
+    busy["dvc repro --dry, all to do"] = ("dvc", "repro", "--dry")
+    if studies > 1:
+        one = "studies/more1/dvc.yaml"
+        commands["dvc repro of one more"] = ("dvc", "repro", one)
+        commands["snakemake -n of one more"] = ("snakemake", "-n", "more1")
+        names = [f"more{number}" for number in range(1, studies)]
+        commands["snakemake -n of all"] = ("snakemake", "-n", "all", *names)
+        busy["snakemake -n of all, all to do"] = ("snakemake", "-n", "all", *names)
+        busy["dvc repro --dry of one more, all to do"] = ("dvc", "repro", "--dry", one)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make(folder, stages, further)
-        seconds = {**idle.measure(folder)}
+        make(folder, stages, studies)
+        times = {what: _best(command, folder) for what, command in commands.items()}
         atomic.write_text(folder / "source.txt", "another\n")
-        seconds["snakemake -n, all to do"] = idle.best(idle.COMMANDS["snakemake -n"], folder)
-    for what, value in seconds.items():
-        yield Row(stages, further, what, value, value / seconds["dvc status"])
+        times |= {what: _best(command, folder) for what, command in busy.items()}
+    for what, (seconds, processor) in times.items():
+        ratio = processor / times["dvc status"][1]
+        yield Row(stages, studies, what, seconds, processor, ratio)
+
+
+def _best(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Return the fewest seconds of several runs of a command, in all and of the processor."""
+    runs = [_once(command, folder) for _ in range(idle.TIMES)]
+    return min(seconds for seconds, _ in runs), min(processor for _, processor in runs)
+
+
+def _once(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = idle.once(command, folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def show(rows: Sequence[Row]) -> None:
     """Print the rows as a table."""
-    print(f"{'stages':>6}  {'further':>7}  {'':32}{'seconds':>8}{'x dvc status':>14}")
+    print(
+        f"{'stages':>6}{'studies':>9}  {'':40}{'seconds':>8}{'processor':>11}{'x dvc status':>14}"
+    )
     for row in rows:
         print(
-            f"{row.stages:6}  {row.further:7}  {row.what:32}{row.seconds:8.2f}"
+            f"{row.stages:6}{row.studies:9}  {row.what:40}{row.seconds:8.2f}{row.processor:11.2f}"
             f"{row.times_dvc_status:14.1f}"
         )
 
@@ -135,9 +195,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, metavar="OUT.json")
     parser.add_argument("--stages", nargs="+", default=[16, 200, 500], type=int)
-    parser.add_argument("--further", default=0, type=int, help="stages of a further study")
+    parser.add_argument("--studies", default=1, type=int, help="how many, with the main one")
     options = parser.parse_args()
-    rows = [row for stages in options.stages for row in measure(stages, options.further)]
+    rows = [row for stages in options.stages for row in measure(stages, options.studies)]
     show(rows)
     facts.write(options.out, "benchmark_scale", {"rows": [asdict(row) for row in rows]})
 

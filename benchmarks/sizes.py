@@ -6,7 +6,7 @@ import torch
 
 from foreframe import autoencoders, priors
 from foreframe.config import params
-from foreframe.networks.initialization import initialize
+from foreframe.models import Shape
 from foreframe.priors import Codes
 from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import generator
@@ -28,18 +28,19 @@ class Size:
     def shapes(self) -> dict[str, Codes]:
         """Return the grid and codebook size of each level, top first."""
         settings = params.check(preset.values(self.preset), self.preset)
-        with torch.device("meta"):
-            model = autoencoders.build(settings.autoencoder)
         source = settings.source
         height, width = self.factor * source.height, self.factor * source.width
-        grids = model.grids(settings.clip.frames, height, width)
+        with torch.device("meta"):
+            shape = Shape(3, settings.autoencoder.view.frames, height, width)
+            model = autoencoders.build(settings.autoencoder, shape)
+        grids = model.grids()
         return {level: Codes(grids[level], model.codebook_sizes[level]) for level in model.levels}
 
     def priors(self) -> dict[str, SnailPrior]:
         """Return the priors with their starting weights, on the CPU."""
         result = self.untrained()
         for level, prior in result.items():
-            initialize(prior, generator(0, "benchmark", level))
+            prior.initialize(generator(0, "benchmark", level))
         return result
 
     def untrained(self) -> dict[str, SnailPrior]:

@@ -24,7 +24,8 @@ class Kind:
 def available(package: str) -> list[str]:
     """Return the sorted names of the kinds in a package, e.g. `foreframe.priors`.
 
-    A module is a kind when its file defines a class `Settings`; its neighbours are helpers.
+    A module is a kind when its file defines a class `Settings`, or a function `metric` for what has
+    nothing to be set; its neighbours are helpers.
     """
     found = importlib.util.find_spec(package)
     assert found is not None and found.submodule_search_locations is not None
@@ -40,7 +41,9 @@ def find(package: str, kind: object) -> ModuleType:
     """
     names = available(package)
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z0-9_]+", kind) or kind not in names:
-        raise UserError(f"kind: {kind!r} is unknown. {package} has: {', '.join(names)}.")
+        # A number of thousands of digits has no words.
+        shown = repr(kind) if isinstance(kind, str) else f"a value of type {type(kind).__name__}"
+        raise UserError(f"kind: {shown} is unknown. {package} has: {', '.join(names)}.")
     return importlib.import_module(f"{package}.{kind}")
 
 
@@ -50,4 +53,4 @@ def _is_kind(module: str) -> bool:
         return False
     # Read, not imported: looking for one kind must not load the libraries of all others.
     text = Path(spec.origin).read_text(encoding="utf-8")
-    return re.search(r"^class Settings\b", text, re.MULTILINE) is not None
+    return re.search(r"^(class Settings|def metric)\b", text, re.MULTILINE) is not None

@@ -1,7 +1,8 @@
 """Code versions: a module's digest covers its syntax and that of every project module it imports.
 
-Comments, docstrings and layout are left out, so rewording them makes nothing stale; a change to
-one prior's file changes the versions of what imports it, and of nothing else.
+Comments, docstrings and layout are left out, so rewording them makes nothing stale, and so are the
+modules in `NEUTRAL`; a change to one prior's file changes the versions of what imports it, and of
+nothing else.
 """
 
 import ast
@@ -13,6 +14,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("foreframe", "stages")
+METRICS = "foreframe.metrics"
+# Modules that can touch no byte of an artefact: what they say and note is for people. Nearly every
+# stage imports them, and rewording a message must not train everything anew. A test rewords them.
+NEUTRAL = frozenset(
+    {
+        "foreframe.artefacts.log",
+        "foreframe.config.explaining",
+        "foreframe.errors",
+        "foreframe.running.spending",
+    }
+)
 
 
 def code_digest(*modules: str) -> str:
@@ -43,6 +55,18 @@ def nested(versions: Mapping[str, str]) -> dict[str, Any]:
     return result
 
 
+def of_study(versions: Mapping[str, str], protocols: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study's stages depend on: every module, and what each protocol measures.
+
+    `protocols` are sections of params.yaml. A metric that no protocol names makes nothing stale.
+    """
+    measured = {
+        name: {metric: versions[f"{METRICS}.{metric}"] for metric in section["measures"]["metrics"]}
+        for name, section in protocols.items()
+    }
+    return {**nested(versions), "protocols": measured}
+
+
 def read_modules(folders: Iterable[Path]) -> dict[str, ast.Module]:
     """Parse every module below the package folders; keys are dotted module names."""
     trees = {}
@@ -60,7 +84,8 @@ def _own_digests() -> dict[str, ast.Module]:
 
 
 def _version(name: str, trees: Mapping[str, ast.Module]) -> str:
-    return _combine({module: _syntax_digest(trees[module]) for module in closure(name, trees)})
+    modules = closure(name, trees) - NEUTRAL
+    return _combine({module: _syntax_digest(trees[module]) for module in modules})
 
 
 def closure(name: str, trees: Mapping[str, ast.Module]) -> set[str]:

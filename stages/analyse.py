@@ -13,18 +13,20 @@ from typing import Any
 import pandas
 import torch
 
-from foreframe import continued, priors, stage
-from foreframe import latents as latents_file
+from foreframe import priors
 from foreframe.analysis import of_clips, of_continuations, of_futures
 from foreframe.analysis.futures import LEVELS, Futures, check
 from foreframe.analysis.settings import Analysis
 from foreframe.analysis.task import BOTTOM, CONDITIONED, TOP, UNCONDITIONED, Task, TestClips
 from foreframe.artefacts import facts, hdf5, tables
-from foreframe.clips import Clips, load_split
-from foreframe.compute import environment, prepare
 from foreframe.config.compute import Compute
+from foreframe.data import latents as latents_file
+from foreframe.data.clips import Clips
 from foreframe.errors import UserError
-from foreframe.predictors import latent_predictor
+from foreframe.evaluation import contexts
+from foreframe.predictors import loading
+from foreframe.running import stage
+from foreframe.running.compute import environment, prepare
 
 SCHEMA = "findings"
 TEST = "test"
@@ -32,14 +34,14 @@ FULL_CLIP = "full_clip"
 
 
 @contextmanager
-def test_clips(frames: Path, split: Path, latents: Path, wanted: int) -> Iterator[TestClips]:
-    """Yield at most `wanted` clips of the test set, evenly spread over it."""
+def test_clips(frames: Path, latents: Path, wanted: int, length: int) -> Iterator[TestClips]:
+    """Yield at most `wanted` clips of `length` frames of the test set, evenly spread over it."""
     with hdf5.opening(latents, latents_file.SCHEMA) as file:
         group = file[TEST]
         starts = group["clip_start"][:]
-        numbers = continued.evenly(len(starts), min(wanted, len(starts)))
+        numbers = contexts.evenly(len(starts), min(wanted, len(starts)))
         codes = latents_file.read(group, LEVELS, torch.from_numpy(numbers))
-    with Clips(frames, starts[numbers], load_split(split).clip_frames) as clips:
+    with Clips(frames, starts[numbers], length) as clips:
         yield TestClips(clips, codes)
 
 
@@ -73,7 +75,7 @@ def findings(task: Task, test: TestClips, sources: tuple[Futures, Futures]) -> d
         of_futures.rollouts(task, name, source) for name, source in zip(names, sources, strict=True)
     ]
     decoded, again = (
-        continued.evenly(len(full.numbers), min(count, len(full.numbers))).tolist()
+        contexts.evenly(len(full.numbers), min(count, len(full.numbers))).tolist()
         for count in (task.settings.clips, task.settings.continued)
     )
     tops = of_continuations.tops_alone(task, full, decoded)
@@ -96,12 +98,9 @@ def findings(task: Task, test: TestClips, sources: tuple[Futures, Futures]) -> d
 def main(
     *,
     frames: Path,
-    split: Path,
     normalization: Path,
-    autoencoder: Path,
+    models: tuple[Path, ...],
     latents: Path,
-    top: Path,
-    bottom: Path,
     bottom_unconditioned: Path,
     samples: Path,
     samples_full_clip: Path,
@@ -113,13 +112,11 @@ def main(
 ) -> None:
     """Write the findings as facts, a table of series by predicted frame, and arrays."""
     device = prepare(compute)
-    predictor = latent_predictor.load(
-        autoencoder, {TOP: top, BOTTOM: bottom}, normalization, device
-    )
+    predictor = loading.latent(models, normalization, device)
     other = priors.load(bottom_unconditioned, BOTTOM).to(device)
     unconditioned = replace(predictor, priors={TOP: predictor.priors[TOP], BOTTOM: other})
     with (
-        test_clips(frames, split, latents, analysis.clips) as test,
+        test_clips(frames, latents, analysis.clips, predictor.window) as test,
         sampled(samples, samples_full_clip) as sources,
         hdf5.creating(maps, SCHEMA, {}) as file,
     ):

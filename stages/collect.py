@@ -6,30 +6,31 @@ They go through a journal, so that a run that was killed goes on at the next epi
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from tqdm import tqdm
 
-from foreframe import journal, kinds, recording, stage
+from foreframe import kinds
 from foreframe.config.base import Folder
-from foreframe.config.split import Clip
-from foreframe.errors import UserError
-from foreframe.journal import Journal
+from foreframe.data import journal, writing
+from foreframe.data.journal import Journal
+from foreframe.data.writing import Layout
 from foreframe.kinds import Kind
-from foreframe.recording import Layout
+from foreframe.running import stage
 from foreframe.sources import Episode, SourceSettings
 from foreframe.training.interruption import Interruption
 
-# How many names a message lists before it says "and N more".
-LISTED = 10
+# Frames in one chunk of the file, or all of the longest episode where that is shorter: a clip is
+# read in few pieces, and a single image is no larger on disk than it is.
+CHUNK = 16
 
 
 def main(
     *,
     videos: Folder,
     source: Annotated[SourceSettings, Kind("foreframe.sources")],
-    clip: Clip,
     seed: int,
     workers: int,
     out: Path,
@@ -37,7 +38,7 @@ def main(
     """Write all episodes of `source` to `out`, made by `workers` processes at once.
 
     Raises:
-        UserError: an episode is shorter than one clip, or the source cannot be read.
+        UserError: the source cannot be read.
     """
     module = kinds.find("foreframe.sources", source.kind)
     with journal.opening(journal.folder_of(source, seed, videos)) as kept:
@@ -49,11 +50,12 @@ def main(
             source=source.kind,
             actions=stream.actions,
             states=stream.states,
-            chunk=clip.frames,
+            labels=stream.labels,
+            chunk=CHUNK,
         )
         record(kept, stream.episodes, layout)
-        refuse_short(kept, clip)
-        publish(kept, layout, out)
+        longest = max((known.frames for known in kept.records()), default=CHUNK)
+        publish(kept, replace(layout, chunk=min(CHUNK, longest)), out)
 
 
 def record(kept: Journal, episodes: Iterator[Episode], layout: Layout) -> None:
@@ -76,30 +78,10 @@ def record(kept: Journal, episodes: Iterator[Episode], layout: Layout) -> None:
 
 def publish(kept: Journal, layout: Layout, out: Path) -> None:
     """Write the episodes of the journal to `out`."""
-    with recording.creating(out, layout) as writer:
+    with writing.creating(out, layout) as writer:
         for episode in kept.episodes(layout):
             for _ in writer.add(episode):
                 pass
-
-
-def refuse_short(kept: Journal, clip: Clip) -> None:
-    """Refuse episodes that hold no clip: leaving them out in silence would change the data.
-
-    Raises:
-        UserError: names the episodes and the cure.
-    """
-    short = [
-        f"{known.origin} ({known.frames} frames)"
-        for known in kept.records()
-        if known.frames < clip.frames
-    ]
-    if short:
-        more = f" and {len(short) - LISTED} more" if len(short) > LISTED else ""
-        raise UserError(
-            f"Shorter than one clip of {clip.frames} frames: {', '.join(short[:LISTED])}{more}. "
-            "Make these episodes longer or remove them, or lower clip.frames or "
-            "source.frame_interval."
-        )
 
 
 if __name__ == "__main__":

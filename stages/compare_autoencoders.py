@@ -6,7 +6,7 @@ stated in standardised units beside that. What a level carries is what the other
 Shapes: B clips, C = 3 colours, T frames, H rows, W columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,26 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from foreframe import autoencoders, stage
+from foreframe import autoencoders
 from foreframe.artefacts import facts
 from foreframe.artefacts.digest import digest
 from foreframe.autoencoders import Autoencoder
-from foreframe.clips import Clips, SplitRuns, load_split
-from foreframe.compute import environment, prepare
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
+from foreframe.data.clips import Clips, load_split
+from foreframe.data.normalization import Normalizer
+from foreframe.data.views import View
+from foreframe.errors import UserError
+from foreframe.evaluation import statistics
+from foreframe.evaluation.protocol import SetProtocol
+from foreframe.evaluation.summary import parameters
 from foreframe.metrics import frames as frame_metrics
-from foreframe.metrics import statistics
 from foreframe.metrics.code_counts import CodeCounts
 from foreframe.metrics.codebook import codebook_use
 from foreframe.metrics.mse import standardised_mse
-from foreframe.metrics.protocol import SetProtocol
 from foreframe.metrics.psnr import VARIANT, psnr
-from foreframe.metrics.summary import parameters
-from foreframe.normalization import Normalizer
+from foreframe.running import stage
+from foreframe.running.compute import environment, prepare
 
 SCHEMA = "autoencoders"
 COMPARED = ("validation", "test")
@@ -90,16 +93,32 @@ class Score:
         return psnr(real_BTHWC, self.normalizer.denormalize(decoded_BCTHW)).mean(dim=1)
 
 
-def protocol(frames: Path, split: Path, runs: SplitRuns, size: tuple[int, int]) -> SetProtocol:
+def view_of(networks: Mapping[Path, Autoencoder]) -> View:
+    """Return the view that all networks share: numbers of different clips do not compare.
+
+    Raises:
+        UserError: two of them see different clips.
+    """
+    (first, network), *others = networks.items()
+    view = network.settings.view
+    for path, other in others:
+        if other.settings.view != view:
+            raise UserError(
+                f"{first} and {path} have different views, so numbers of one do not compare with "
+                "the other's. Train them with the same view."
+            )
+    return view
+
+
+def protocol(frames: Path, split: Path, view: View, sets: Mapping[str, Clips]) -> SetProtocol:
     """Return the protocol that all numbers of this stage share."""
-    stride = runs.evaluation_stride
     return SetProtocol(
         dataset=digest(frames),
         split=digest(split),
-        clips={name: len(runs.starts(name)) for name in COMPARED},
-        clip_strides=dict.fromkeys(COMPARED, stride),
-        clip_frames=runs.clip_frames,
-        frame_size=size,
+        clips={name: len(clips) for name, clips in sets.items()},
+        clip_strides=dict.fromkeys(COMPARED, view.evaluation_stride),
+        clip_frames=view.frames,
+        frame_size=sets["test"].shape[2:4],
         value_range=frame_metrics.VALUE_RANGE,
         metrics={"psnr": VARIANT},
     )
@@ -123,20 +142,18 @@ def main(
     device, runs = prepare(compute), load_split(split)
     found: dict[str, Any] = {}
     with torch.inference_mode(), ExitStack() as stack:
-        sets = {
-            name: stack.enter_context(Clips(frames, runs.starts(name), runs.clip_frames))
-            for name in COMPARED
-        }
-        for path, own in norms.items():
-            network = autoencoders.load(path)
+        networks = {path: autoencoders.load(path) for path in norms}
+        view = view_of(networks)
+        sets = {name: stack.enter_context(view.clips(frames, runs, name)) for name in COMPARED}
+        for path, network in networks.items():
             values: dict[str, Any] = {"digest": digest(path), "parameters": parameters(network)}
             for name, clips in sets.items():
-                score = Score(network, Normalizer.load(own), device)
+                score = Score(network, Normalizer.load(norms[path]), device)
                 for real in batches(clips, evaluation.batch_size, f"{path.stem} {name}"):
                     score.update(real)
                 values[name] = score.facts(seed, name)
             found[path.as_posix()] = values
-        described = protocol(frames, split, runs, sets["test"].shape[2:4])
+        described = protocol(frames, split, view, sets)
     facts.write(
         out,
         SCHEMA,

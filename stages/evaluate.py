@@ -1,44 +1,37 @@
 """Stage evaluate: the futures of a protocol against the true ones, beside baselines and a bound.
 
-Every predictor is measured on the same clips, so differences are taken clip by clip; so are the
-samples of other programs that lie in the folder `external`. All numbers are under one protocol,
-whose digest stands with them.
+Futures that the file of samples keeps are read, the others drawn as they are measured, so that
+memory does not grow with their number. Every predictor is measured on the same clips, so
+differences are taken clip by clip; so are the samples of other programs that lie in the folder
+`external`. All numbers are under one protocol, whose digest stands with them.
 
-Shapes: B clips, S futures of each, h predicted frames, H rows, W columns, C = 3 colours.
+Shapes: S futures of a clip, h predicted frames, H rows, W columns, C = 3 colours.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import torch
 from torch import Tensor
 
-from foreframe import evaluating, external, stage
-from foreframe.artefacts import facts, hdf5, tables
+from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts import scores as score_file
-from foreframe.compute import environment, prepare
+from foreframe.config import reading
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.protocols import ProtocolSettings
+from foreframe.config.sampling import Options
+from foreframe.data.clips import Clips
 from foreframe.errors import ArtefactError
-from foreframe.evaluating import Clipped
-from foreframe.metrics import evaluation as results
-
-BOUND = "reconstruction"
-
-
-def predictors(samples: h5py.File) -> list[str]:
-    """Return the names of the predictors whose futures are stored, the bound last."""
-    names = sorted(name for name in samples if isinstance(samples[name], h5py.Group))
-    return sorted(names, key=lambda name: name == BOUND)
-
-
-def stored(samples: h5py.File, rows: slice) -> Mapping[str, Tensor]:
-    """Return some clips' futures by predictor (B,S,h,H,W,C), uint8."""
-    return {name: torch.from_numpy(samples[name]["frames"][rows]) for name in predictors(samples)}
+from foreframe.evaluation import external, likelihood, results, scoring
+from foreframe.evaluation.drawing import BOUND, Task, settings_digests, weights_digest
+from foreframe.evaluation.scoring import Clipped, Entry
+from foreframe.predictors import Predictor, loading
+from foreframe.running import stage
+from foreframe.running.compute import environment, prepare
 
 
 def meant_for(folder: Path, protocol: str) -> list[Path]:
@@ -50,7 +43,7 @@ def meant_for(folder: Path, protocol: str) -> list[Path]:
     return [path for path, wanted in found.items() if wanted == protocol]
 
 
-def check(samples: h5py.File, clips: Clipped, path: Path) -> None:
+def check(samples: hdf5.Reader, clips: Clipped, path: Path) -> None:
     """Refuse samples of other frames or clips.
 
     Raises:
@@ -59,6 +52,53 @@ def check(samples: h5py.File, clips: Clipped, path: Path) -> None:
     starts = samples["clip_start"][:].tolist()
     if samples.attrs["dataset"] != clips.dataset or starts != clips.starts.tolist():
         raise ArtefactError(f"{path} belongs to other frames or another split. {facts.CURE}")
+
+
+def drawings(
+    samples: hdf5.Reader, predictor: Predictor, weights: str, path: Path
+) -> dict[str, Options]:
+    """Return how the futures of a file of samples were drawn, by name.
+
+    Raises:
+        ArtefactError: other models drew them.
+    """
+    raw = json.loads(samples.attrs["choices"])
+    found = {
+        name: reading.validate(predictor.options, raw[name], f"{path}: {name}")
+        for name in sorted(raw)
+    }
+    known = settings_digests(predictor, found)
+    if samples.attrs["weights"] != weights or json.loads(samples.attrs["settings"]) != known:
+        raise ArtefactError(f"{path} was drawn by other models than these. {facts.CURE}")
+    return found
+
+
+def entries(
+    samples: hdf5.Reader, task: Task, options: dict[str, Options], clips: Clips
+) -> Iterator[Entry]:
+    """Yield the rows of the predictor: each of its drawings, and its bound at last."""
+    for name, chosen in options.items():
+        yield Entry(name, task.count(chosen), _reader(samples, name, task, chosen, clips))
+    if BOUND in samples:
+        stored = samples[BOUND]["frames"]
+        yield Entry(BOUND, 1, lambda place, _: torch.from_numpy(stored[place]))
+
+
+def _reader(samples: hdf5.Reader, name: str, task: Task, options: Options, clips: Clips) -> Any:
+    kept = samples.get(f"{name}/frames")
+    count = 0 if kept is None else kept.shape[1]
+
+    def read(place: int, futures: range) -> Tensor:
+        parts = []
+        if kept is not None and futures.start < count:
+            parts.append(torch.from_numpy(kept[place, futures.start : min(count, futures.stop)]))
+        if rest := range(max(count, futures.start), futures.stop):
+            real = clips.read([place])
+            found = task.predict(slice(place, place + 1), real, options, rest)
+            parts.append(found.frames)
+        return torch.cat(parts)
+
+    return read
 
 
 def few(values: dict[str, Any]) -> dict[str, float]:
@@ -74,6 +114,8 @@ def main(
     *,
     frames: Path,
     split: Path,
+    normalization: Path,
+    models: tuple[Path, ...],
     samples: Path,
     probe: Path,
     external_samples: Path,
@@ -83,28 +125,27 @@ def main(
     compute: Compute,
     scores: Path,
     metrics: Path,
-    per_frame: Path,
 ) -> None:
-    """Measure every predictor; write its scores, and its scores frame by frame."""
+    """Measure every predictor; write its scores, and those that `dvc metrics` shows."""
     device = prepare(compute)
+    predictor = loading.load(models, normalization, device)
     clips = Clipped(frames, split, probe, samples.stem, protocol)
-    found = evaluating.metrics(protocol, weights, device)
+    found = scoring.metrics(protocol, weights, device)
     others = meant_for(external_samples, clips.name)
-    with torch.inference_mode(), hdf5.opening(samples, "samples") as file:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        file = stack.enter_context(hdf5.opening(samples, "samples"))
         check(file, clips, samples)
-        with external.all_fitting(others, clips, predictors(file)) as elsewhere:
-
-            def futures(rows: slice) -> Mapping[str, Tensor]:
-                theirs = {each.predictor: each.read(rows) for each in elsewhere}
-                return {**stored(file, rows), **theirs}
-
-            measured = evaluating.score(clips, found, futures, evaluation.batch_size)
-        described = evaluating.describe(clips, found, str(file.attrs["context_encoding"]))
-        origin = {"settings": json.loads(file.attrs["settings"]), "weights": file.attrs["weights"]}
-    values = evaluating.summarize(clips.name, described, measured)
-    checksum = tables.write(per_frame, results.per_frame(measured.scores))
-    values |= {"per_frame_checksum": checksum, "environment": environment(device, compute)}
-    facts.write(scores, results.SCHEMA, values | origin)
+        options = drawings(file, predictor, weights_digest(models), samples)
+        elsewhere = stack.enter_context(external.all_fitting(others, clips, list(options)))
+        source = stack.enter_context(Clips(frames, clips.starts, protocol.futures.frames))
+        task = Task.of(predictor, protocol.futures, frames, clips.chosen)
+        rows = [*entries(file, task, options, source), *(each.entry for each in elsewhere)]
+        measured = scoring.score(clips, found, rows, evaluation.batch_size)
+        values = scoring.summarize(clips.name, scoring.describe(clips, found), measured)
+        values |= likelihood.stated(task, source, protocol.measures.likelihood_samples)
+        values |= {"settings": json.loads(file.attrs["settings"]), "weights": file.attrs["weights"]}
+    facts.write(scores, results.SCHEMA, values | {"environment": environment(device, compute)})
     score_file.write(metrics, few(values))
 
 

@@ -8,6 +8,7 @@ Shapes: N clips, T frames, A action channels, t h w the code grid of a level.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -15,39 +16,53 @@ import numpy
 import torch
 from tqdm import tqdm
 
-from foreframe import actions as recorded
-from foreframe import autoencoders, clips, stage
-from foreframe import compute as computing
-from foreframe import frames as frames_file
-from foreframe import latents as latents_file
+from foreframe import autoencoders
 from foreframe.artefacts import hdf5
 from foreframe.autoencoders import Autoencoder
 from foreframe.config.compute import Compute
 from foreframe.config.latents import LatentSettings
 from foreframe.config.split import SETS
-from foreframe.normalization import Normalizer
+from foreframe.data import actions as recorded
+from foreframe.data import clips
+from foreframe.data import frames as frames_file
+from foreframe.data import latents as latents_file
+from foreframe.data.latents import CodeGrid, Latent
+from foreframe.data.scaling import Scaling
 from foreframe.priors import ACTIONS
+from foreframe.running import compute as computing
+from foreframe.running import stage
 from foreframe.training.samples import Samples, in_order
 
 # Clips encoded at once. Constant: another number may change the last bits, so perhaps a code.
 BATCH = 8
 
 
+def layout_of(model: Autoencoder) -> dict[str, Latent]:
+    """Return what each level is."""
+    sizes = model.codebook_sizes
+    return {level: CodeGrid(shape=grid, size=sizes[level]) for level, grid in model.grids().items()}
+
+
 def encode_set(
-    group: h5py.Group, source: clips.Clips, model: Autoencoder, normalizer: Normalizer
+    group: h5py.Group,
+    source: clips.Clips,
+    model: Autoencoder,
+    scaling: Scaling,
+    layout: Mapping[str, Latent],
 ) -> None:
-    """Write the ids of all clips of a set, a batch at a time: int16 (N,t,h,w) for each level."""
-    count, frames, height, width, _ = source.shape
+    """Write the latents of all clips of a set, a batch at a time, each level as `layout` says."""
+    count = len(source)
     hdf5.store(group, "clip_start", source.starts)
-    for level, grid in model.grids(frames, height, width).items():
-        hdf5.dataset(group, level, (count, *grid), numpy.int16, (1, *grid))
+    for level, latent in layout.items():
+        hdf5.dataset(group, level, (count, *latent.shape), latent.dtype, (1, *latent.shape))
     device = next(model.parameters()).device
     done = 0
     with tqdm(total=count, desc=str(group.name).strip("/"), unit="clip") as bar:
         for number, frames_BTHWC in Samples(count, source.read).batches(in_order(count, BATCH)):
-            latents = model.encode(normalizer.normalize(frames_BTHWC.to(device)))
-            for level, ids_BTHW in latents.items():
-                group[level][done : done + number] = ids_BTHW.to(torch.int16).cpu().numpy()
+            latents = model.encode(scaling.inward(frames_BTHWC.to(device), None))
+            for level, values in latents.items():
+                stored = values.cpu().numpy().astype(layout[level].dtype)
+                group[level][done : done + number] = stored
             done += number
             bar.update(number)
 
@@ -75,22 +90,20 @@ def main(
     """Write one file with the codes of the training, validation and test clips."""
     device = computing.prepare(compute)
     runs = clips.load_split(split)
-    normalizer = Normalizer.load(normalization)
     autoencoder = autoencoders.load(model).to(device)
+    view = autoencoder.settings.view
+    scaling = Scaling.load(view, normalization)
     strides = {"train": latents.train_stride}
-    attributes = {
-        "levels": json.dumps(autoencoder.levels),
-        "codebook_size": json.dumps(autoencoder.codebook_sizes, sort_keys=True),
-    }
     with frames_file.opening(frames) as known, torch.no_grad():
+        layout = layout_of(autoencoder)
+        attributes = latents_file.attributes(layout)
         if names := recorded.names(known):
             attributes["action_names"] = json.dumps(names)
         with hdf5.creating(out, latents_file.SCHEMA, attributes) as file:
             for name in SETS:
-                starts = runs.starts(name, strides.get(name))
-                with clips.Clips(frames, starts, runs.clip_frames) as source:
+                with view.clips(frames, runs, name, stride=strides.get(name)) as source:
                     group = file.create_group(name)
-                    encode_set(group, source, autoencoder, normalizer)
+                    encode_set(group, source, autoencoder, scaling, layout)
                     if names:
                         write_actions(group, source, known)
 

@@ -1,99 +1,89 @@
 """Stage finetune: autoencoder and priors trained further with one loss, distortion and rate.
 
-Xu (2022, 7) names it as further work; `foreframe.joint` has the equations. It begins with networks
-that were trained one after the other, and writes files of the same kinds.
+Xu (2022, 7) names it as further work; `foreframe.autoencoders.joint` has the equations. It begins
+with networks that were trained one after the other, and writes files of the same kinds.
 """
 
-import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from foreframe import autoencoders, clips, priors, stage
-from foreframe import compute as computing
+from foreframe import autoencoders, priors
+from foreframe.autoencoders.joint import Joint
 from foreframe.config.compute import Compute
 from foreframe.config.finetune import Finetune
-from foreframe.joint import Joint
-from foreframe.normalization import Normalizer
-from foreframe.training import record
-from foreframe.training.checkpoints import checkpoints
-from foreframe.training.loop import fit
+from foreframe.models import learning
+from foreframe.predictors import loading
+from foreframe.randomness import generator
+from foreframe.running import compute as computing
+from foreframe.running import stage
+from foreframe.training.objective import Moment, Objective, Plain
+from foreframe.training.optimization import count_parameters
+from foreframe.training.result import Result
+from foreframe.training.run import Origin, train
 from foreframe.training.samples import Samples, in_order, to_device
 from foreframe.training.tally import Tally
 
 NAME = "finetune"
 MEASURED = ("validation", "test")
 
-Loss = Callable[[Tensor, torch.Generator | None], dict[str, Tensor]]
 
-
-def load(autoencoder: Path, top: Path, bottom: Path, finetune: Finetune) -> Joint:
-    """Return the trained networks of three files as one.
+def load(models: Sequence[Path], normalization: Path, finetune: Finetune) -> Joint:
+    """Return trained networks, in any order, as one.
 
     Raises:
         UserError: they do not fit each other.
-        ArtefactError: a file is missing, damaged, or of another level.
+        ArtefactError: a file is missing or damaged.
     """
-    # Copies: what was read shares its memory with the content of the file.
-    return copy.deepcopy(
-        Joint(
-            autoencoders.load(autoencoder),
-            {"top": priors.load(top, "top"), "bottom": priors.load(bottom, "bottom")},
-            rate_weight=finetune.rate_weight,
-            temperature=finetune.temperature,
-        )
+    found = loading.latent(models, normalization, torch.device("cpu"))
+    return Joint(
+        found.autoencoder,
+        {level: priors.density(prior) for level, prior in found.priors.items()},
+        rate_weight=finetune.rate_weight,
+        temperature=finetune.temperature,
     )
 
 
 @torch.no_grad()
 def measure(
-    network: Joint,
-    loss: Loss,
-    samples: Samples[Tensor],
+    objective: Objective[Any],
+    samples: Samples[Any],
     size: int,
     device: torch.device,
     compute: Compute,
 ) -> dict[str, float]:
     """Return the means of all parts of the loss over a set, in eval mode, `size` clips at once."""
-    network.to(device).eval()
+    objective.model.to(device).eval()
     tally = Tally()
-    for count, batch in samples.batches(in_order(samples.count, size)):
+    for position, (count, batch) in enumerate(samples.batches(in_order(samples.count, size))):
+        moment = Moment(0, 1, 0, 0, 1, generator(0, NAME, "measure", position))
         with computing.autocast(device, compute):
-            tally.add(loss(to_device(batch, device), None), count)
+            tally.add(objective.measure(to_device(batch, device), moment), count)
     return tally.averages()
 
 
-def count_operations(network: Joint, shape_CTHW: tuple[int, ...]) -> int:
+def count_operations(network: Joint) -> int:
     """Return the floating-point operations of one clip's loss; a multiply-add is two."""
     shadow = copy.deepcopy(network).to("meta").eval()
+    moment = Moment(0, 1, 0, 0, 1, generator(0, NAME))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        shadow.loss(torch.empty(1, *shape_CTHW, device="meta"), None)
+        shadow.loss({"x": network.autoencoder.given.clip()}, moment)
     return counter.get_total_flops()
 
 
-def facts_of(network: Joint, shape_THWC: tuple[int, ...]) -> dict[str, Any]:
+def facts_of(network: Joint) -> dict[str, Any]:
     """Return what the facts say about the networks besides their training."""
-    frames, height, width, colours = shape_THWC
     return {
         "parameters_of": {
-            "autoencoder": record.count_parameters(network.autoencoder),
-            **{level: record.count_parameters(each) for level, each in network.priors.items()},
+            "autoencoder": count_parameters(network.autoencoder),
+            **{level: count_parameters(each) for level, each in network.priors.items()},
         },
-        "flops_per_clip": count_operations(network, (colours, frames, height, width)),
+        "flops_per_clip": count_operations(network),
     }
-
-
-def starts_of(runs: clips.SplitRuns, train_every: int) -> dict[str, NDArray[numpy.int64]]:
-    """Return where the clips of each set begin: a share of the training set, all of the others."""
-    found = {name: runs.starts(name) for name in MEASURED}
-    return {"train": runs.starts("train")[::train_every], **found}
 
 
 def code_of(network: Joint) -> list[str]:
@@ -111,75 +101,59 @@ def main(
     frames: Path,
     split: Path,
     normalization: Path,
-    autoencoder: Path,
-    top: Path,
-    bottom: Path,
+    models: tuple[Path, ...],
     finetune: Finetune,
     seed: int,
     compute: Compute,
     model: Path,
     top_model: Path,
     bottom_model: Path,
-    facts: Path,
-    curve: Path,
-    epochs: Path,
+    record: Path,
 ) -> None:
     """Train on a share of the training clips; measure validation and test clips before and after.
 
-    The facts hold those measurements as `before` and `after`.
+    The record holds those measurements as `before` and `after`.
     """
     device = computing.prepare(compute)
-    environment = computing.environment(device, compute)
-    runs = clips.load_split(split)
-    normalizer = Normalizer.load(normalization)
-    network = load(autoencoder, top, bottom, finetune)
-    settings = {"finetune": finetune.model_dump(mode="json"), "seed": seed, **environment}
-    inputs = [frames, split, normalization, autoencoder, top, bottom]
-
-    def loss(frames_BTHWC: Tensor, noise: torch.Generator | None) -> dict[str, Tensor]:
-        return network.loss(normalizer.normalize(frames_BTHWC), noise)
-
-    with contextlib.ExitStack() as stack:
-        sets = {
-            name: stack.enter_context(clips.Clips(frames, starts, runs.clip_frames))
-            for name, starts in starts_of(runs, finetune.train_every).items()
-        }
-        samples = {name: Samples(len(part), part.read) for name, part in sets.items()}
-        more = facts_of(network, sets["train"].shape[1:])
-        kept = stack.enter_context(checkpoints(NAME, inputs, settings, code_of(network)))
+    files = learning.Files(frames, split, normalization)
+    network = load(models, normalization, finetune)
+    origin = Origin(
+        inputs=[*files.all, *models],
+        settings={"finetune": finetune.model_dump(mode="json")},
+        code=code_of(network),
+    )
+    training = finetune.training.plan()
+    (phase,) = training.phases
+    with learning.opening(network.autoencoder.settings.view, files) as lesson:
+        objective = lesson.objective(Plain(network, network.loss))
+        more = facts_of(network)
 
         def measured() -> dict[str, dict[str, float]]:
             size = finetune.training.batch_size
             return {
-                name: measure(network, loss, samples[name], size, device, compute)
+                name: measure(objective, lesson.clips(name)(phase), size, device, compute)
                 for name in MEASURED
             }
 
+        def finish(result: Result) -> dict[str, Any]:
+            autoencoders.save(model, network.autoencoder)
+            for level, path in (("top", top_model), ("bottom", bottom_model)):
+                priors.save(path, network.prior(level))
+            return {**more, "after": measured()}
+
         more["before"] = measured()
-        result = fit(
-            model=network,
-            loss=loss,
-            train=samples["train"],
-            validation=samples["validation"],
-            training=finetune.training,
-            seed=seed,
+        train(
+            objective,
+            lesson.clips("train", every=finetune.train_every),
+            lesson.clips("validation"),
+            training,
             purpose=NAME,
+            origin=origin,
+            seed=seed,
             compute=compute,
             device=device,
-            checkpoints=kept,
-        )
-        more["after"] = measured()
-        autoencoders.save(model, network.autoencoder)
-        for level, path in (("top", top_model), ("bottom", bottom_model)):
-            priors.save(path, network.prior(level))
-        record.write(
-            result,
-            network,
-            environment,
-            more,
-            facts_path=facts,
-            curve_path=curve,
-            epochs_path=epochs,
+            out=record,
+            finish=finish,
         )
 
 

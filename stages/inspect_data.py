@@ -11,13 +11,14 @@ import h5py
 import numpy
 from numpy.typing import NDArray
 
-from foreframe import stage
 from foreframe.artefacts import facts, hdf5
-from foreframe.clips import Clips, SplitRuns, load_split
 from foreframe.config.split import SETS
+from foreframe.data.clips import Clips, SplitRuns, load_split
+from foreframe.data.views import View
 from foreframe.inspection import findings, motion, near_duplicates, reading
 from foreframe.inspection.findings import Duplicates
 from foreframe.inspection.scan import Scan, scan
+from foreframe.running import stage
 
 SHOWN_CLIPS = 3  # of each set
 
@@ -50,6 +51,7 @@ def write_arrays(
     path: Path,
     frames: Path,
     split: SplitRuns,
+    view: View,
     lengths_E: NDArray[numpy.int64],
     found: Scan,
     duplicates: Duplicates,
@@ -67,12 +69,12 @@ def write_arrays(
             hdf5.store(file, f"pixels/{name}", found.counts[name].sum(axis=0))
             steps = findings.motion_of(found, split, name)
             hdf5.store(file, f"motion/{name}", motion.distribution(steps))
-            starts = near_duplicates.spread(split.starts(name), SHOWN_CLIPS)
-            store_clips(file, f"clips/{name}", frames, starts, split.clip_frames)
+            starts = near_duplicates.spread(view.starts(split, name), SHOWN_CLIPS)
+            store_clips(file, f"clips/{name}", frames, starts, view.frames)
         for name, places in duplicates.shown.items():
             nearest = duplicates.found[name]
             starts = numpy.stack([nearest.windows[places], nearest.queries[places]], axis=1)
-            store_clips(file, f"pairs/{name}", frames, starts.ravel(), split.clip_frames)
+            store_clips(file, f"pairs/{name}", frames, starts.ravel(), view.frames)
 
 
 def store_clips(
@@ -84,8 +86,11 @@ def store_clips(
     hdf5.store(file, f"{name}/start", starts)
 
 
-def main(*, frames: Path, split: Path, inspection: Path, arrays: Path) -> None:
-    """Go once through the frames of all sets, compare the sets, and write what was found."""
+def main(*, frames: Path, split: Path, view: View, inspection: Path, arrays: Path) -> None:
+    """Go once through the frames of all sets, compare the sets, and write what was found.
+
+    Clips are those of `view`; of the rest it says nothing, since frames are looked at as they are.
+    """
     runs = load_split(split)
     with reading.opening(frames, runs) as file:
         dataset = file["frames"]
@@ -93,21 +98,21 @@ def main(*, frames: Path, split: Path, inspection: Path, arrays: Path) -> None:
         found = scan(blocks, runs, len(dataset))
         size, interval = dataset.shape[1:3], float(file.attrs["frame_interval"])
         starts_E, lengths_E = file["episode_start"][:], file["episode_length"][:]
-    scenes = near_duplicates.Scenes(starts_E, near_duplicates.APART * runs.clip_frames)
-    duplicates = findings.duplicates(found, runs, scenes)
-    shown = pair_facts(duplicates, frames, runs.clip_frames)
+    scenes = near_duplicates.Scenes(starts_E, near_duplicates.APART * view.frames)
+    duplicates = findings.duplicates(found, runs, view, scenes)
+    shown = pair_facts(duplicates, frames, view.frames)
     values = {
         "frame_size": list(size),
         "frame_interval": interval,
-        "clip_frames": runs.clip_frames,
+        "clip_frames": view.frames,
         "episodes": findings.lengths(lengths_E),
-        "sets": findings.sets(runs, scenes, interval),
+        "sets": findings.sets(runs, view, scenes, interval),
         "pixels": findings.pixel_statistics(found),
         "motion": findings.motion_statistics(found, runs),
         "duplicates": {**duplicates.values, "shown": shown},
         "drift": findings.drifts(found, runs),
     }
-    write_arrays(arrays, frames, runs, lengths_E, found, duplicates)
+    write_arrays(arrays, frames, runs, view, lengths_E, found, duplicates)
     facts.write(inspection, "inspection", values)
 
 

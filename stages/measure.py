@@ -6,7 +6,7 @@ are fitted on the training set. Futures are the business of the stages sample an
 Shapes: B clips, C = 3 colours, T frames or code-frames, H rows, W columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,23 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from foreframe import autoencoders, continued, priors, stage
-from foreframe import latents as latents_file
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts import scores as score_file
 from foreframe.artefacts.digest import digest
-from foreframe.clips import Clips, SplitRuns, load_split
-from foreframe.compute import environment, prepare
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.sampling import Sampling
 from foreframe.config.split import SETS
-from foreframe.metrics import mse, nll, psnr, summary
+from foreframe.data import latents as latents_file
+from foreframe.data.clips import Clips, SplitRuns, load_split
+from foreframe.evaluation import contexts, summary
+from foreframe.evaluation.protocol import SetProtocol
+from foreframe.evaluation.sets import Models, SetScore
+from foreframe.metrics import mse, nll, psnr
 from foreframe.metrics.frames import VALUE_RANGE
-from foreframe.metrics.protocol import SetProtocol
-from foreframe.metrics.sets import Models, SetScore
-from foreframe.normalization import Normalizer
+from foreframe.predictors import loading
+from foreframe.running import stage
+from foreframe.running.compute import environment, prepare
 
 SCHEMA = "models"
 TRAINING, TEST = "train", "test"  # the sets that baselines are fitted and examples taken from
@@ -61,7 +62,7 @@ def score_set(models: Models, clips: Clips, codes: h5py.Group, size: int, name: 
 def write_examples(path: Path, models: Models, clips: Clips, codes: h5py.Group, show: int) -> None:
     """Write `show` clips, their reconstructions, and what each level decodes to alone."""
     levels = models.autoencoder.levels
-    numbers = continued.evenly(len(clips), min(show, len(clips)))
+    numbers = contexts.evenly(len(clips), min(show, len(clips)))
     shown = latents_file.read(codes, levels, torch.from_numpy(numbers))
     with hdf5.creating(path, "examples", {}) as file:
         hdf5.store(file, "original", clips.read(numbers).numpy())
@@ -78,37 +79,28 @@ def stride(starts: NDArray[numpy.int64], runs: Iterable[tuple[int, int]]) -> int
 
 
 def describe(
-    frames: Path, split: Path, runs: SplitRuns, codes: h5py.File, frame_size: tuple[int, int]
+    frames: Path, split: Path, runs: SplitRuns, codes: h5py.File, shape_THW: tuple[int, int, int]
 ) -> SetProtocol:
-    """Return the protocol that all numbers of this stage share."""
+    """Return the protocol that all numbers of this stage share, for clips of this shape."""
     starts = {name: codes[name]["clip_start"][:] for name in SETS}
     return SetProtocol(
         dataset=digest(frames),
         split=digest(split),
         clips={name: len(starts[name]) for name in SETS},
         clip_strides={name: stride(starts[name], runs.runs(name)) for name in SETS},
-        clip_frames=runs.clip_frames,
-        frame_size=frame_size,
+        clip_frames=shape_THW[0],
+        frame_size=shape_THW[1:],
         value_range=VALUE_RANGE,
         metrics=VARIANTS,
     )
 
 
 def load_models(
-    device: torch.device,
-    compute: Compute,
-    normalization: Path,
-    autoencoder: Path,
-    level_priors: dict[str, Path],
+    device: torch.device, compute: Compute, normalization: Path, paths: Sequence[Path]
 ) -> Models:
     """Read the networks onto a device, ready to be measured."""
-    return Models(
-        autoencoder=autoencoders.load(autoencoder).to(device),
-        priors={level: priors.load(path, level).to(device) for level, path in level_priors.items()},
-        normalizer=Normalizer.load(normalization),
-        device=device,
-        compute=compute,
-    )
+    found = loading.latent(paths, normalization, device)
+    return Models(found.autoencoder, found.priors, found.scaling, device, compute)
 
 
 def summarize(models: Models, protocol: SetProtocol, scores: dict[str, SetScore]) -> dict[str, Any]:
@@ -141,10 +133,8 @@ def main(
     frames: Path,
     split: Path,
     normalization: Path,
-    autoencoder: Path,
+    models: tuple[Path, ...],
     latents: Path,
-    top: Path,
-    bottom: Path,
     sampling: Sampling,
     evaluation: Evaluation,
     compute: Compute,
@@ -153,19 +143,18 @@ def main(
     examples: Path,
 ) -> None:
     """Measure the models on every set; write the numbers, and examples of the test set."""
-    models = load_models(
-        prepare(compute), compute, normalization, autoencoder, {"top": top, "bottom": bottom}
-    )
+    networks = load_models(prepare(compute), compute, normalization, models)
     runs, scores = load_split(split), {}
+    length = networks.autoencoder.settings.view.frames
     with torch.inference_mode(), hdf5.opening(latents, latents_file.SCHEMA) as codes:
         for name in SETS:
-            with Clips(frames, codes[name]["clip_start"][:], runs.clip_frames) as clips:
-                scores[name] = score_set(models, clips, codes[name], evaluation.batch_size, name)
-                frame_size = clips.shape[2:4]
+            with Clips(frames, codes[name]["clip_start"][:], length) as clips:
+                scores[name] = score_set(networks, clips, codes[name], evaluation.batch_size, name)
+                shape_THW = clips.shape[1:4]
                 if name == TEST:
-                    write_examples(examples, models, clips, codes[name], sampling.show)
-        protocol = describe(frames, split, runs, codes, frame_size)
-    found = summarize(models, protocol, scores)
+                    write_examples(examples, networks, clips, codes[name], sampling.show)
+        protocol = describe(frames, split, runs, codes, shape_THW)
+    found = summarize(networks, protocol, scores)
     facts.write(measured, SCHEMA, found)
     score_file.write(metrics, few(found))
 

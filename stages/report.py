@@ -1,145 +1,92 @@
-"""Stage `report`: the study as a thesis, a PDF and a single HTML file, and a page about its data.
+"""Stage `report`: any study as a document, in PDF and in single files of HTML.
 
-Every number is read from an artefact, every picture names the artefacts it was made from. The
-sections of params.yaml are taken as plain values, so a change of a model's code leaves the report
-as it is as long as its results do not change.
+Every number is read from an artefact, every picture names the artefacts it was made from. Settings
+are taken as plain values, so a change of a model's code leaves the report as it is as long as its
+results do not change.
 """
 
-import dataclasses
+import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from foreframe import stage
 from foreframe.artefacts import atomic
-from foreframe.config.protocols import MAIN
-from foreframe.config.report import Report
-from foreframe.report import data, figures, values
+from foreframe.errors import UserError
+from foreframe.report import desk, document
+from foreframe.report import settings as settings_file
+from foreframe.report import thesis as thesis_file
 from foreframe.report.compile import compile_html, compile_pdf
-from foreframe.report.sources import gather
-from foreframe.report.study import Paths, Study, load
+from foreframe.report.library import Library
+from foreframe.report.reading import Reader
+from foreframe.report.results import Results
+from foreframe.running import stage
 
-Section = dict[str, Any]
+SOURCES = (".typ", ".bib")
+FORMS: Mapping[str, Callable[[Path], bytes]] = {".pdf": compile_pdf, ".html": compile_html}
 
-SOURCE, DATA_SOURCE = "report.typ", "data.typ"
+
+def gather(folder: Path, sources: Iterable[Path]) -> None:
+    """Copy Typst sources, files or all those below a folder, into one folder.
+
+    Raises:
+        UserError: one is missing, or two have one name.
+    """
+    for path in _files(sources):
+        if (folder / path.name).exists():
+            raise UserError(f"{path}: another source has the same name. Rename one of them.")
+        shutil.copyfile(path, folder / path.name)
 
 
-def describe(folder: Path, study: Study, found: data.Inspection, report: Report) -> None:
+def _files(sources: Iterable[Path]) -> Iterator[Path]:
+    for path in sources:
+        if not path.exists():
+            raise UserError(f"{path} does not exist. Get it back with git.")
+        inside = sorted(each for each in path.rglob("*") if each.suffix in SOURCES)
+        yield from [path] if path.is_file() else inside
+
+
+def describe(
+    folder: Path,
+    results: tuple[Path, ...],
+    settings: tuple[Path, ...],
+    figures: tuple[Path, ...],
+    thesis: tuple[Path, ...],
+) -> None:
     """Write the numbers, the settings and the pictures of a study into `folder`."""
-    atomic.write_text(folder / "settings.json", values.as_json(study.settings))
-    atomic.write_text(folder / "values.json", values.as_json(values.of(study, report)))
-    atomic.write_text(folder / "data.json", values.as_json(data.of(found, study.settings, report)))
-    figures.write_all(study, folder)
-    data.write_all(found, folder)
+    library, declared = Library(results), desk.read(figures)
+    known = desk.whole_runs(declared.runs, settings_file.load(settings), library)
+    library.refuse_leftovers([*known.names(), *declared.runs])
+    numbers = Results(Reader(library))
+    stated = thesis_file.joined(thesis_file.load(thesis), numbers, known)
+    pictures = desk.write_all(declared.figures, library, numbers, known, folder)
+    for name, content in (
+        ("results", numbers.facts()),
+        ("thesis", stated),
+        ("document", document.of(library, known, declared.runs, pictures)),
+    ):
+        atomic.write_text(folder / f"{name}.json", desk.as_json(content))
 
 
 def main(
     *,
-    frames: Path,
-    split: Path,
-    normalization: Path,
-    autoencoder: Path,
-    autoencoder_facts: Path,
-    autoencoder_curve: Path,
-    autoencoder_epochs: Path,
-    latents: Path,
-    top: Path,
-    top_facts: Path,
-    top_curve: Path,
-    top_epochs: Path,
-    bottom: Path,
-    bottom_facts: Path,
-    bottom_curve: Path,
-    bottom_epochs: Path,
-    models: Path,
-    examples: Path,
-    samples: Path,
-    evaluation: Path,
-    per_frame: Path,
-    inspection: Path,
-    inspection_arrays: Path,
-    template: Path,
-    data_template: Path,
-    chapters: tuple[Path, ...],
-    style: Path,
-    references: Path,
-    published: Path,
-    report: Report,
-    seed: int,
-    compute_settings: Section,
-    source_settings: Section,
-    clip_settings: Section,
-    split_settings: Section,
-    autoencoder_settings: Section,
-    latents_settings: Section,
-    priors_settings: Section,
-    sampling_settings: Section,
-    protocol_settings: Section,
-    evaluation_settings: Section,
-    pdf: Path,
-    html: Path,
-    data_html: Path,
+    results: tuple[Path, ...],
+    settings: tuple[Path, ...],
+    figures: tuple[Path, ...],
+    thesis: tuple[Path, ...],
+    sources: tuple[Path, ...],
+    out: tuple[Path, ...],
 ) -> None:
-    """Draw the pictures in a temporary folder, set the report there, publish its three files."""
-    paths = Paths(
-        frames=frames,
-        split=split,
-        normalization=normalization,
-        autoencoder=autoencoder,
-        autoencoder_facts=autoencoder_facts,
-        autoencoder_curve=autoencoder_curve,
-        autoencoder_epochs=autoencoder_epochs,
-        latents=latents,
-        top=top,
-        top_facts=top_facts,
-        top_curve=top_curve,
-        top_epochs=top_epochs,
-        bottom=bottom,
-        bottom_facts=bottom_facts,
-        bottom_curve=bottom_curve,
-        bottom_epochs=bottom_epochs,
-        models=models,
-        examples=examples,
-        samples=samples,
-        evaluation=evaluation,
-        per_frame=per_frame,
-    )
-    settings: dict[str, Any] = {
-        "seed": seed,
-        "compute": compute_settings,
-        "source": source_settings,
-        "clip": clip_settings,
-        "split": split_settings,
-        "autoencoder": autoencoder_settings,
-        "latents": latents_settings,
-        "priors": priors_settings,
-        "sampling": sampling_settings,
-        f"protocols.{MAIN}": protocol_settings,
-        "evaluation": evaluation_settings,
-    }
-    found = data.load(data.Paths(frames, split, inspection, inspection_arrays))
-    study = load(paths, settings)
-    study = dataclasses.replace(study, artefacts={**study.artefacts, **found.artefacts})
-    sources = {
-        SOURCE: template,
-        DATA_SOURCE: data_template,
-        **{chapter.name: chapter for chapter in chapters},
-        "style.typ": style,
-        "references.bib": references,
-        "published.json": published,
-        "models.json": models,
-        "evaluation.json": evaluation,
-        "inspection.json": inspection,
-    }
+    """Draw the pictures in a temporary folder, set the documents there, publish them.
+
+    `results` and `sources` are files or folders; NAME.pdf or NAME.html is set from NAME.typ.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gather(folder, sources)
-        describe(folder, study, found, report)
-        pages, page = compile_pdf(folder / SOURCE), compile_html(folder / SOURCE)
-        data_page = compile_html(folder / DATA_SOURCE)
-    atomic.write_bytes(pdf, pages)
-    atomic.write_bytes(html, page)
-    atomic.write_bytes(data_html, data_page)
+        describe(folder, results, settings, figures, thesis)
+        made = [FORMS[path.suffix](folder / f"{path.stem}.typ") for path in out]
+    for path, content in zip(out, made, strict=True):
+        atomic.write_bytes(path, content)
 
 
 if __name__ == "__main__":

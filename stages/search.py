@@ -5,29 +5,29 @@ trial tries is a function of the seed and its number alone. Its storage is in me
 dates, and a search that was killed goes on from its own checkpoints.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import optuna
+import torch
 from optuna.trial import TrialState
 
-from foreframe import autoencoders, clips, stage
-from foreframe import compute as computing
+from foreframe import autoencoders
 from foreframe.artefacts import facts, tables
 from foreframe.autoencoders import AutoencoderSettings
 from foreframe.config.compute import Compute
 from foreframe.config.search import Search, nested
 from foreframe.errors import UserError
 from foreframe.kinds import Kind
-from foreframe.normalization import Normalizer
+from foreframe.models import Shape, learning
+from foreframe.running import compute as computing
+from foreframe.running import stage
 from foreframe.search import drawing, summary
 from foreframe.search import trials as trial_runs
 from foreframe.search.trials import Outcome, Setting
 from foreframe.training.checkpoints import checkpoints
-from foreframe.training.samples import Samples
 
 NAME = "search"
 
@@ -64,13 +64,11 @@ def best_of(study: optuna.Study) -> optuna.trial.FrozenTrial:
     return study.best_trial
 
 
-def cost_of(settings: AutoencoderSettings, shape_THWC: tuple[int, ...]) -> dict[str, int]:
+def cost_of(settings: AutoencoderSettings, shape: Shape) -> dict[str, int]:
     """Return what a trial's autoencoder costs: trained numbers, and operations for each clip."""
-    frames, height, width, colours = shape_THWC
-    return {
-        "parameters": trial_runs.weights_of(settings),
-        "flops_per_clip": trial_runs.count_operations(settings, (colours, frames, height, width)),
-    }
+    with torch.device("meta"):
+        model = autoencoders.build(settings, shape)
+    return {"parameters": model.trainable(), "flops_per_clip": autoencoders.operations(model)}
 
 
 def described(
@@ -120,7 +118,7 @@ def main(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     device = computing.prepare(compute)
     environment = computing.environment(device, compute)
-    runs = clips.load_split(split)
+    files = learning.Files(frames, split, normalization)
     values = [drawing.values_of(search, seed, number) for number in range(search.trials)]
     candidates = [
         trial_runs.candidate(autoencoder, search, tried, number)
@@ -128,32 +126,21 @@ def main(
     ]
     sections = {"autoencoder": autoencoder, "search": search}
     settings = {name: section.model_dump(mode="json") for name, section in sections.items()}
-    inputs = [frames, split, normalization]
     code = [f"stages.{NAME}", f"{autoencoders.PACKAGE}.{autoencoder.kind}"]
-    starts = runs.starts("train")[:: search.train_every]
     study = optuna.create_study(sampler=drawing.Sampler(seed))
-    with contextlib.ExitStack() as stack:
-        train, validation = (
-            stack.enter_context(clips.Clips(frames, part, runs.clip_frames))
-            for part in (starts, runs.starts("validation"))
-        )
-        kept = stack.enter_context(
-            checkpoints(NAME, inputs, {**settings, "seed": seed, **environment}, code)
-        )
-        setting = Setting(
-            train=Samples(len(train), train.read),
-            validation=Samples(len(validation), validation.read),
-            normalizer=Normalizer.load(normalization),
-            seed=seed,
-            compute=compute,
-            device=device,
-        )
+    run = {**settings, "seed": seed, **environment}
+    with (
+        learning.opening(autoencoder.view, files) as lesson,
+        checkpoints(NAME, files.all, run, code) as kept,
+    ):
+        setting = Setting(files, search.train_every, seed, compute, device)
         outcomes = explore(study, search, candidates, setting, kept.folder)
-        costs = [cost_of(settings, train.shape[1:]) for settings in candidates]
+        costs = [cost_of(settings, lesson.shape) for settings in candidates]
+        (phase,) = autoencoder.training.plan().phases
         table = summary.table(values, outcomes, costs)
         content = described(search, autoencoder, best_of(study), table, seed)
         content |= {
-            "train_clips": len(train),
+            "train_clips": lesson.clips("train", search.train_every)(phase).count,
             "environment": environment,
             "trials_checksum": tables.write(trials, table),
             "curves_checksum": tables.write(curves, summary.long([o.curve for o in outcomes])),

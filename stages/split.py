@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from foreframe import clips, splits, stage
-from foreframe import frames as frames_file
-from foreframe.config.split import Clip, Split
+from foreframe.config.split import Split
+from foreframe.data import clips, splits
+from foreframe.data import frames as frames_file
+from foreframe.running import stage
 
 
-def main(*, frames: Path, split: Split, clip: Clip, out: Path) -> None:
+def main(*, frames: Path, split: Split, out: Path) -> None:
     """Cut the episodes in `frames` as `split` says and write the runs of each set to `out`."""
     episodes, parts = frames_file.episodes(frames), frames_file.parts(frames)
-    clips.save_split(out, splits.cut(episodes, parts, split, clip))
+    clips.save_split(out, splits.cut(episodes, parts, split))
 
 
 if __name__ == "__main__":

@@ -22,24 +22,27 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from foreframe import actions, continued, stage
-from foreframe import compute as computing
-from foreframe import frames as frames_file
-from foreframe import latents as latents_file
-from foreframe import steering as following
+from foreframe.analysis import steering as following
+from foreframe.analysis.steering import MEASURES, REAL, RECONSTRUCTION, RECORDED, SHUFFLED
 from foreframe.artefacts import facts as facts_file
 from foreframe.artefacts import hdf5, tables
-from foreframe.clips import Clips, Run, load_split
 from foreframe.config.compute import Compute
-from foreframe.config.protocols import ProtocolSettings
+from foreframe.config.futures import FutureSettings
 from foreframe.config.steering import Steering
+from foreframe.data import actions
+from foreframe.data import frames as frames_file
+from foreframe.data import latents as latents_file
+from foreframe.data.clips import Clips, Run, load_split
 from foreframe.errors import UserError
-from foreframe.metrics import state_probe, statistics, turning
-from foreframe.metrics.state_probe import StateProbe
-from foreframe.predictors import latent_predictor
-from foreframe.predictors.latent_predictor import LatentPredictor
-from foreframe.priors import ACTIONS
-from foreframe.steering import MEASURES, REAL, RECONSTRUCTION, RECORDED, SHUFFLED
+from foreframe.evaluation import contexts, state_probe, statistics
+from foreframe.evaluation.state_probe import StateProbe
+from foreframe.metrics import turning
+from foreframe.predictors import Context, loading
+from foreframe.predictors.latent import Latent
+from foreframe.priors import ACTIONS, density
+from foreframe.randomness import Draws
+from foreframe.running import compute as computing
+from foreframe.running import stage
 
 SCHEMA = "steering"
 BATCH = 16  # contexts continued at once; the number changes memory and speed, no code
@@ -52,8 +55,8 @@ Values = dict[str, dict[str, Tensor]]  # of each clip (N,), by measure and kind 
 class Task:
     """The contexts, and the actions (N,T,A) of each sequence."""
 
-    predictor: LatentPredictor
-    protocol: ProtocolSettings
+    predictor: Latent
+    asked: FutureSettings
     settings: Steering
     numbers: list[int]
     sequences: Mapping[str, Tensor]
@@ -62,10 +65,10 @@ class Task:
     def steered(self, kind: str) -> Tensor:
         """Return the mean steering (N,) of the futures of a sequence; real clips: as recorded."""
         led_NTA = self.sequences.get(kind, self.sequences[RECORDED])
-        return led_NTA[:, self.protocol.context :, self.column].double().mean(dim=1)
+        return led_NTA[:, self.asked.context :, self.column].double().mean(dim=1)
 
 
-def channel(predictor: LatentPredictor, settings: Steering) -> int:
+def channel(predictor: Latent, settings: Steering) -> int:
     """Return the place of the channel that is steered.
 
     Raises:
@@ -105,26 +108,19 @@ def measured(frames_BhHWC: Tensor, probe: StateProbe) -> dict[str, Tensor]:
     }
 
 
-def futures(task: Task, clips: Clips) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+def continued(task: Task, clips: Clips) -> Iterator[tuple[slice, dict[str, Tensor]]]:
     """Yield real, reconstructed and predicted futures (B,h,H,W,C), a batch at a time."""
-    t, horizon, count = task.protocol.context, task.protocol.horizon, len(task.numbers)
+    t, horizon, count = task.asked.context, task.asked.horizon, len(task.numbers)
     for first in tqdm(range(0, count, BATCH), desc="contexts", unit="batch", disable=None):
         rows = slice(first, min(first + BATCH, count))
         real_BTHWC = clips.read(numpy.arange(rows.start, rows.stop))
-        # Codes cover whole numbers of frames: the last frame is held until they do.
-        whole = t + horizon + -(t + horizon) % task.predictor.cover
-        codes = task.predictor.encode(latent_predictor.held(real_BTHWC, 0, whole))
-        decoded = task.predictor.decode(codes)
-        found = {REAL: real_BTHWC[:, t:], RECONSTRUCTION: decoded[:, t : t + horizon]}
+        decoded = task.predictor.reconstruct(real_BTHWC, t).frames
+        found = {REAL: real_BTHWC[:, t:], RECONSTRUCTION: decoded[:, t:]}
+        draws = Draws.first(task.asked.seed, task.numbers[rows])
         for name, led_NTA in task.sequences.items():
-            found[name] = task.predictor.predict(
-                real_BTHWC[:, :t],
-                horizon,
-                task.settings.choice,
-                task.protocol.seed,
-                task.numbers[rows],
-                led_NTA[rows],
-            )
+            context = Context(real_BTHWC[:, :t], draws.clips, led_NTA[rows])
+            future = task.predictor.predict(context, horizon, task.settings.choice, draws)
+            found[name] = future.frames
         yield rows, found
 
 
@@ -132,14 +128,14 @@ def measure(task: Task, clips: Clips, probe: StateProbe, file: h5py.File) -> Val
     """Measure all futures; write the frames of those that are shown, uint8 (show,h,H,W,C)."""
     parts: list[dict[str, dict[str, Tensor]]] = []
     shown: dict[str, list[Tensor]] = {}
-    for rows, found in futures(task, clips):
+    for rows, found in continued(task, clips):
         parts.append({kind: measured(frames, probe) for kind, frames in found.items()})
         for kind, frames_BhHWC in found.items():
             kept = frames_BhHWC[: max(0, task.settings.show - rows.start)]
             shown.setdefault(kind, []).append(kept)
     for kind, frames in shown.items():
         hdf5.store(file, kind, torch.cat(frames).numpy())
-    given_BtHWC = clips.read(numpy.arange(len(file[REAL])))[:, : task.protocol.context]
+    given_BtHWC = clips.read(numpy.arange(len(file[REAL])))[:, : task.asked.context]
     hdf5.store(file, "context", given_BtHWC.numpy())
     return {
         name: {kind: torch.cat([part[kind][name] for part in parts]) for kind in parts[0]}
@@ -147,14 +143,14 @@ def measure(task: Task, clips: Clips, probe: StateProbe, file: h5py.File) -> Val
     }
 
 
-def likelihood(predictor: LatentPredictor, group: h5py.Group, seed: int) -> dict[str, Any]:
+def likelihood(predictor: Latent, group: h5py.Group, seed: int) -> dict[str, Any]:
     """Return, by level, nats per code of a set's clips under their own and under others' actions.
 
     `gain` is what the own actions save; the codes before and above are the true ones.
     """
     count = len(group["clip_start"])
     result: dict[str, Any] = {}
-    for level, prior in predictor.priors.items():
+    for level, prior in ((level, density(each)) for level, each in predictor.priors.items()):
         nats: dict[str, list[Tensor]] = {RECORDED: [], SHUFFLED: []}
         for part in torch.arange(count).split(BATCH):
             known = latents_file.read(group, (level, *prior.settings.given), part)
@@ -190,12 +186,10 @@ def main(
     frames: Path,
     split: Path,
     normalization: Path,
-    autoencoder: Path,
-    top: Path,
-    bottom: Path,
+    models: tuple[Path, ...],
     latents: Path,
     steering: Steering,
-    protocol: ProtocolSettings,
+    futures: FutureSettings,
     compute: Compute,
     facts: Path,
     table: Path,
@@ -203,34 +197,33 @@ def main(
 ) -> None:
     """Write what follows, the numbers of every context, and the frames of some."""
     device = computing.prepare(compute)
-    paths = {"top": top, "bottom": bottom}
-    predictor = latent_predictor.load(autoencoder, paths, normalization, device)
+    predictor = loading.latent(models, normalization, device)
     column, runs = channel(predictor, steering), load_split(split)
-    wanted = protocol.model_copy(update={"clips": steering.clips})
-    chosen = continued.choose(runs, wanted, "steering")
+    wanted = futures.model_copy(update={"clips": steering.clips})
+    chosen = contexts.choose(runs, wanted, "steering")
     with hdf5.opening(latents, latents_file.SCHEMA) as codes:
         training_XA = torch.from_numpy(codes["train"][ACTIONS][:]).flatten(0, 1).double()
-        gains = likelihood(predictor, codes[protocol.set], protocol.seed)
+        gains = likelihood(predictor, codes[futures.set], futures.seed)
     constant = following.held(training_XA, steering, column)
-    recorded_NTA = actions.read(frames, chosen.starts.tolist(), protocol.frames)
-    led = following.sequences(recorded_NTA, constant, protocol.context, protocol.seed)
-    task = Task(predictor, protocol, steering, chosen.numbers.tolist(), led, column)
+    recorded_NTA = actions.read(frames, chosen.starts.tolist(), futures.frames)
+    led = following.sequences(recorded_NTA, constant, futures.context, futures.seed)
+    task = Task(predictor, futures, steering, chosen.numbers.tolist(), led, column)
     with frames_file.opening(frames) as file:
         probe = reader(file, runs.train, steering.channel, column)
-    attributes = {"context": protocol.context, "horizon": protocol.horizon}
+    attributes = {"context": futures.context, "horizon": futures.horizon}
     with (
         hdf5.creating(rollouts, f"{SCHEMA}_rollouts", attributes) as written,
-        Clips(frames, chosen.starts, protocol.frames) as clips,
+        Clips(frames, chosen.starts, futures.frames) as clips,
     ):
         values = measure(task, clips, probe, written)
     known = {kind: task.steered(kind) for kind in (RECORDED, SHUFFLED)}
     about = {
-        "protocol": protocol.model_dump(mode="json"),
+        "futures": futures.model_dump(mode="json"),
         "settings": steering.model_dump(mode="json"),
         "held": {name: action_A.tolist() for name, action_A in constant.items()},
         "likelihood": gains,
         "measures": {
-            name: following.compare(values[name], known, protocol.seed, name) for name in MEASURES
+            name: following.compare(values[name], known, futures.seed, name) for name in MEASURES
         },
         "table_checksum": tables.write(table, as_table(task, values)),
     }

@@ -7,45 +7,65 @@ A prior with `actions: input` is also given the actions that led to the clips' f
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import h5py
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from foreframe import compute as computing
-from foreframe import latents as latents_file
-from foreframe import priors, stage
+from foreframe import priors
 from foreframe.artefacts import hdf5
 from foreframe.config.compute import Compute
+from foreframe.data import latents as latents_file
 from foreframe.kinds import Kind
-from foreframe.networks.initialization import initialize
-from foreframe.priors import ACTIONS, Codes, Prior, PriorSettings
+from foreframe.models import layers
+from foreframe.priors import ACTIONS, AutoregressivePrior, Codes, Prior, PriorSettings
 from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
-from foreframe.training import record
-from foreframe.training.checkpoints import checkpoints
-from foreframe.training.loop import fit
+from foreframe.running import compute as computing
+from foreframe.running import stage
+from foreframe.training.result import Result
+from foreframe.training.run import Origin, train
 from foreframe.training.samples import Samples
 
 NAME = "train_prior"
 
 
-def count_operations(
-    settings: PriorSettings, shapes: Mapping[str, Codes], actions: Actions | None
-) -> int:
-    """Return the floating-point operations of one clip's likelihood; a multiply-add is two."""
+def one_clip(prior: Prior) -> dict[str, Tensor]:
+    """Return what a prior takes of one clip, without numbers, on the meta device."""
+    shapes = {prior.settings.level: prior.codes, **prior.conditions}
+    batch = {
+        level: torch.empty((1, *shape.grid), dtype=torch.int64, device="meta")
+        for level, shape in shapes.items()
+    }
+    if prior.actions is not None:
+        size = (1, prior.actions.frames, len(prior.actions.names))
+        batch[ACTIONS] = torch.empty(size, device="meta")
+    return batch
+
+
+def facts_of(prior: Prior) -> dict[str, Any]:
+    """Return what the record says of the prior besides its training.
+
+    One with a density has `flops_per_clip`, the floating-point operations of one clip's likelihood
+    (a multiply-add is two), and the table of its `layers`.
+    """
+    if not isinstance(prior, AutoregressivePrior):
+        return {"grid": prior.grid}
+    batch = one_clip(prior)
+
+    def call(empty: Any) -> object:
+        return empty.log_prob(batch[prior.settings.level], empty.condition(batch))
+
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        codes = {
-            level: torch.empty((1, *shape.grid), dtype=torch.int64)
-            for level, shape in shapes.items()
-        }
-        if actions is not None:
-            codes[ACTIONS] = torch.empty(1, actions.frames, len(actions.names))
-        prior = new(settings, shapes, actions)
-        prior.log_prob(codes[settings.level], prior.condition(codes))
-    return counter.get_total_flops()
+        call(priors.ROLE.build(prior.settings, prior.given))
+    operations = counter.get_total_flops()
+    return {
+        "grid": prior.grid,
+        "flops_per_clip": operations,
+        "layers": layers.table(prior, call),
+    }
 
 
 def new(settings: PriorSettings, shapes: Mapping[str, Codes], actions: Actions | None) -> Prior:
@@ -74,50 +94,38 @@ def main(
     seed: int,
     compute: Compute,
     model: Path,
-    facts: Path,
-    curve: Path,
-    epochs: Path,
+    record: Path,
 ) -> None:
     """Train on the training clips' codes, validate on the validation clips' after each epoch."""
     device = computing.prepare(compute)
-    environment = computing.environment(device, compute)
     purpose = f"{NAME} {prior.level}"
-    settings = {"prior": prior.model_dump(mode="json"), "seed": seed, **environment}
-    code = [f"stages.{NAME}", f"foreframe.priors.{prior.kind}"]
-    with (
-        hdf5.opening(latents, latents_file.SCHEMA) as file,
-        checkpoints(f"{NAME}-{prior.level}", [latents], settings, code) as kept,
-    ):
+    origin = Origin(
+        inputs=[latents],
+        settings={"prior": prior.model_dump(mode="json")},
+        code=[f"stages.{NAME}", f"{priors.PACKAGE}.{prior.kind}"],
+    )
+    with hdf5.opening(latents, latents_file.SCHEMA) as file:
         shapes = latents_file.shapes(file)
         actions = latents_file.actions(file)
         network = new(prior, shapes, actions)
-        initialize(network, generator(seed, purpose, "weights"))
+        network.initialize(generator(seed, purpose, "weights"))
 
-        def loss(codes: dict[str, Tensor], noise: torch.Generator) -> dict[str, Tensor]:
-            log_prob = network.log_prob(codes[prior.level], network.condition(codes))
-            return {"loss": -log_prob.mean()}
+        def finish(result: Result) -> dict[str, object]:
+            priors.save(model, network)
+            return facts_of(network)
 
-        result = fit(
-            model=network,
-            loss=loss,
-            train=samples(file["train"], prior),
-            validation=samples(file["validation"], prior),
-            training=prior.training,
-            seed=seed,
+        train(
+            network.objective(),
+            lambda phase: samples(file["train"], prior),
+            lambda phase: samples(file["validation"], prior),
+            prior.training.plan(),
             purpose=purpose,
+            origin=origin,
+            seed=seed,
             compute=compute,
             device=device,
-            checkpoints=kept,
-        )
-        priors.save(model, network)
-        record.write(
-            result,
-            network,
-            environment,
-            {"flops_per_clip": count_operations(prior, shapes, actions), "grid": network.grid},
-            facts_path=facts,
-            curve_path=curve,
-            epochs_path=epochs,
+            out=record,
+            finish=finish,
         )
 
 

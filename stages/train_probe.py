@@ -2,7 +2,8 @@
 
 Pixel errors alone reward blur. Where the source knows more of the scene than its pixels, as
 simulators do, a probe fitted on real training frames tells whether predicted frames show the right
-speed and road. A source that knows nothing gives an empty probe, and tables without these columns.
+speed and road. A source that knows nothing, or that gives single images, gives an empty probe, and
+tables without these columns. Labels of whole episodes are for classifiers, not for it.
 
 Shapes: T neighbouring frames, H rows, W columns, C = 3 colours, S states.
 """
@@ -15,15 +16,15 @@ import h5py
 import torch
 from torch import Tensor
 
-from foreframe import frames as frames_file
-from foreframe import stage
 from foreframe.artefacts import facts as facts_file
-from foreframe.clips import Run, load_split
-from foreframe.compute import prepare
 from foreframe.config.compute import Compute
 from foreframe.config.split import SETS
-from foreframe.metrics import state_probe
-from foreframe.metrics.state_probe import Fit, StateProbe
+from foreframe.data import frames as frames_file
+from foreframe.data.clips import Run, load_split
+from foreframe.evaluation import state_probe
+from foreframe.evaluation.state_probe import Fit, StateProbe
+from foreframe.running import stage
+from foreframe.running.compute import prepare
 
 BLOCK = 256  # frames read at once
 
@@ -68,8 +69,10 @@ def main(*, frames: Path, split: Path, compute: Compute, model: Path, facts: Pat
     """Fit on the training runs; measure on the runs of every set."""
     prepare(compute)
     runs = load_split(split)
+    # Of single images nothing can be read off neighbours.
+    moving = all(any(stop - start > 1 for start, stop in runs.runs(name)) for name in SETS)
     with frames_file.opening(frames) as file:
-        names = json.loads(file.attrs["state_names"])
+        names = json.loads(file.attrs["state_names"]) if moving else []
         probe = fitted(names, file, runs.train) if names else state_probe.EMPTY
         scores = {name: measure(probe, file, runs.runs(name)) for name in SETS if names}
     probe.save(model)

@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from foreframe import stage
 from foreframe.artefacts import facts
 from foreframe.config import replication
+from foreframe.running import stage
 
 
 def main(*, params: Path, study: Path, out: Path) -> None:

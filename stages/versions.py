@@ -6,20 +6,24 @@ changes, so the stages after it stay as they are when a comment is reworded.
 
 from pathlib import Path
 
-from foreframe import stage, versions
+from foreframe import versions
 from foreframe.artefacts import facts
 from foreframe.config import params as schema
+from foreframe.running import stage
 
 
 def main(*, params: Path, stages: Path, library: Path, out: Path) -> None:
     """Write `out`, JSON facts with a digest under each module's dotted name.
 
+    Under `protocols` stand those of the metrics of each protocol, on which its evaluation depends:
+    a metric that no protocol names makes nothing stale.
+
     Raises:
         UserError: params.yaml is wrong, and where.
     """
-    schema.load(params)
+    protocols = schema.load(params).model_dump(mode="json")["protocols"]
     digests = versions.all_versions([stages, library])
-    facts.write(out, "versions", versions.nested(digests))
+    facts.write(out, "versions", versions.of_study(digests, protocols))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ The pictures are a bar that moves over a slope, so that strips and clips can be 
 """
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,20 @@ import numpy
 import pandas
 import torch
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
-from foreframe.artefacts import facts, hdf5, tables, tensors
-from foreframe.report.study import Paths
+from foreframe.artefacts import facts, hdf5, tensors
+from foreframe.data import latents
+from foreframe.data.latents import CodeGrid
+from foreframe.data.views import View
+from foreframe.report import settings as settings_file
+from foreframe.report.desk import Desk
+from foreframe.report.library import Library
+from foreframe.report.reading import Reader
+from foreframe.report.results import Results
 from stages import inspect_data
 from tests import report_numbers as numbers
+from tests.smoke import ROOT
 from workflow import preset
 
 Frames = NDArray[numpy.uint8]
@@ -37,77 +47,54 @@ def parameters() -> dict[str, Any]:
     """Return the sections of params.yaml that a report reads: the smoke preset, small and fixed."""
     sections = preset.values("smoke")
     del sections["videos"]
-    sections["protocols"]["driving"] |= {"clips": 3, "metrics": ["psnr", "ssim"]}
+    protocol = sections["protocols"]["driving"]
+    protocol["futures"] |= {"clips": 3, "context_encoding": "full_clip"}
+    protocol["measures"]["metrics"] = ["psnr", "ssim"]
     choice = {"mode": "argmax", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    sections["clip"] = {"frames": numbers.CLIP, "context": numbers.CONTEXT}
+    sections["autoencoder"]["view"] |= {"frames": numbers.CLIP, "train_stride": 1}
     sections["autoencoder"]["codebook_size"] = numbers.CODES
     sections["sampling"] |= {
         "show": numbers.SHOWN,
         "choices": {"argmax": choice, "sampled": {**choice, "mode": "sample"}},
-        "context_encoding": "full_clip",
     }
     return sections
 
 
-def paths(folder: Path) -> Paths:
-    """Return where the artefacts of a study in `folder` lie."""
-    names = {
-        "frames": "frames.h5",
-        "latents": "latents.h5",
-        "samples": "samples/driving.h5",
-        "examples": "examples.h5",
-        "evaluation": "evaluations/driving.json",
-        "per_frame": "evaluations/driving.csv",
-        "autoencoder": "autoencoder.safetensors",
-        "autoencoder_facts": "autoencoder.json",
-    }
-    for model in ("autoencoder", "top", "bottom"):
-        stem = model if model == "autoencoder" else f"priors/{model}"
-        names[model] = f"{stem}.safetensors"
-        names[f"{model}_facts"] = f"{stem}.json"
-        names[f"{model}_curve"] = f"{stem}.csv"
-        names[f"{model}_epochs"] = f"{stem}_epochs.csv"
-    return Paths(
-        **{
-            field.name: folder / names.get(field.name, f"{field.name}.json")
-            for field in fields(Paths)
-        }
-    )
+def desk(folder: Path, results: Sequence[Path], sections: Mapping[str, Any]) -> Desk:
+    """Return where figures are drawn from `results`; its parameters are written into `folder`."""
+    path = folder / "params.yaml"
+    path.write_text(json.dumps(sections), encoding="utf-8")
+    library = Library(results)
+    return Desk(library, Results(Reader(library)), settings_file.load([path]))
 
 
-def make(folder: Path, size: Size | None = None) -> Paths:
+def declared(study: str) -> dict[str, Any]:
+    """Return the figures that a study declares, by name."""
+    found = YAML(typ="safe", pure=True).load(ROOT / "studies" / study / "figures.yaml")
+    return dict(found["figures"])
+
+
+def make(folder: Path, size: Size | None = None) -> None:
     """Write every artefact that the report reads into `folder`."""
     size = size or Size()
-    result = paths(folder)
     random = numpy.random.Generator(numpy.random.Philox(1))
-    _frames(result.frames, size)
-    _facts(result)
-    for name in ("autoencoder", "top", "bottom"):
-        _training(result, name, size, random)
-    _latents(result.latents, size)
-    _samples(result.samples, size, random)
-    _examples(result.examples, size, random)
-    checksum = tables.write(result.per_frame, numbers.per_frame())
-    facts.write(result.models, "models", numbers.models())
-    facts.write(
-        result.evaluation, "evaluation", {**numbers.evaluation(), "per_frame_checksum": checksum}
-    )
-    inspected = inspection(folder)
+    _frames(folder / "frames.h5", size)
+    _facts(folder)
+    _training(folder, "autoencoder", size, random)
+    for name in ("top", "bottom"):
+        _training(folder / "priors", name, size, random)
+    _latents(folder / "latents.h5", size)
+    _samples(folder / "samples/driving.h5", size, random)
+    _examples(folder / "examples.h5", size, random)
+    facts.write(folder / "models.json", "models", numbers.models())
+    facts.write(folder / "evaluations/driving.json", "evaluation", numbers.evaluation())
     inspect_data.main(
-        frames=result.frames,
-        split=result.split,
-        inspection=inspected["inspection"],
-        arrays=inspected["inspection_arrays"],
+        frames=folder / "frames.h5",
+        split=folder / "split.json",
+        view=View(**parameters()["autoencoder"]["view"]),
+        inspection=folder / "inspection.json",
+        arrays=folder / "inspection.h5",
     )
-    return result
-
-
-def inspection(folder: Path) -> dict[str, Path]:
-    """Return where the inspection of the data lies, by its names in the report."""
-    return {
-        "inspection": folder / "inspection.json",
-        "inspection_arrays": folder / "inspection.h5",
-    }
 
 
 def picture(size: Size, first: int, frames: int) -> Frames:
@@ -144,22 +131,18 @@ def _frames(path: Path, size: Size) -> None:
         hdf5.store(file, "episode_origin", numpy.array(["seed 0", "seed 1"]))
 
 
-def _facts(result: Paths) -> None:
+def _facts(folder: Path) -> None:
     split = {
         "train": [[0, 200], [200, 320]],
         "validation": [[320, 360]],
         "test": [[360, 400]],
-        "clip_frames": numbers.CLIP,
-        "train_stride": 1,
-        "evaluation_stride": 8,
-        "clips": {"train": 290, "validation": 4, "test": 4},
     }
-    facts.write(result.split, "split", split)
+    facts.write(folder / "split.json", "split", split)
     normalization = {"mean": [0.4, 0.5, 0.3], "std": [0.2, 0.25, 0.21], "pixels": 320 * 24 * 32}
-    facts.write(result.normalization, "normalization", normalization)
+    facts.write(folder / "normalization.json", "normalization", normalization)
 
 
-def _training(result: Paths, name: str, size: Size, random: numpy.random.Generator) -> None:
+def _training(folder: Path, name: str, size: Size, random: numpy.random.Generator) -> None:
     final = 0.08 if name == "autoencoder" else 1.9
     curve, epochs = _curves(size, final, random, name == "autoencoder")
     values = {
@@ -171,10 +154,12 @@ def _training(result: Paths, name: str, size: Size, random: numpy.random.Generat
     }
     schema = "autoencoder" if name == "autoencoder" else "prior"
     weights = {"weight": torch.full((2, 2), float(len(name)))}
-    tensors.write(getattr(result, name), weights, schema, {"kind": name})
-    values["curve_checksum"] = tables.write(getattr(result, f"{name}_curve"), curve)
-    values["epochs_checksum"] = tables.write(getattr(result, f"{name}_epochs"), epochs)
-    facts.write(getattr(result, f"{name}_facts"), "training", values)
+    tensors.write(folder / f"{name}.safetensors", weights, schema, {"kind": name})
+    values["curve"], values["epochs"] = curve.to_dict("records"), epochs.to_dict("list")
+    if name == "autoencoder":
+        values["windows"] = {"train": 290, "validation": 4, "test": 4}
+        values["clip_frames"] = numbers.CLIP
+    facts.write(folder / f"{name}.json", "training", values)
 
 
 def _curves(
@@ -207,10 +192,10 @@ def _curves(
 
 
 def _latents(path: Path, size: Size) -> None:
-    attributes = {
-        "levels": json.dumps(["top", "bottom"]),
-        "codebook_size": json.dumps({"top": numbers.CODES, "bottom": numbers.CODES}),
+    layout = {
+        level: CodeGrid(shape=grid, size=numbers.CODES) for level, grid in grids(size).items()
     }
+    attributes = latents.attributes(layout)
     with hdf5.creating(path, "latents", attributes) as file:
         for name, count in zip(numbers.SETS, (72, 4, 4), strict=True):
             group = file.create_group(name)

@@ -104,6 +104,7 @@ def evaluation() -> dict[str, Any]:
             "features": {},
             "samples": 1,
             "best": "none",
+            "likelihood_samples": None,
             "seed": 0,
         },
         "protocol_digest": "ab" * 32,
@@ -128,6 +129,7 @@ def evaluation() -> dict[str, Any]:
             name: {"speed": _around(2.114 + place, 0.3), "curvature": _around(0.072 + place, 0.01)}
             for place, name in enumerate(("true_frames", *PREDICTORS))
         },
+        "per_frame": per_frame().to_dict(orient="list"),
         "environment": ENVIRONMENT,
     }
 
@@ -137,7 +139,7 @@ def _around(mean: float, width: float) -> dict[str, float]:
 
 
 def per_frame() -> pandas.DataFrame:
-    """Return the content of the evaluation's CSV."""
+    """Return the evaluation's table by frame."""
     rows = []
     for place, name in enumerate(reversed(PREDICTORS)):
         for frame in range(1, CLIP - CONTEXT + 1):

@@ -25,7 +25,7 @@ from workflow.verification.study import Study
 FLIPS = 1000
 PAGE = 4096
 SMALL = 16_000
-SUFFIXES = {".h5", ".safetensors", ".json", ".csv", ".pdf", ".html"}
+SUFFIXES = {".h5", ".safetensors", ".json", ".pdf", ".html"}
 
 Look = Callable[[str], list[Finding]]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from foreframe import stage
 from foreframe.config import reading
+from foreframe.running import stage
 from tests import smoke
 from workflow import dag, studies
 
@@ -83,6 +83,8 @@ def test_every_output_is_a_file_in_the_folder_of_its_study() -> None:
         for path in set(entry.outs) - {VERSIONS}:
             assert path.startswith((f"data/{study}/", f"reports/{study}/")), path
             assert Path(path).suffix, path
+    for file in (smoke.ROOT / "dvc.yaml", *smoke.ROOT.glob("studies/*/dvc.yaml")):
+        assert "persist" not in file.read_text(encoding="utf-8"), file
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +138,7 @@ def test_plots_hold_learning_curves_and_codebook_usage(study: smoke.Clone, tmp_p
         page = (out / "index.html").read_text()
         for name in ("autoencoder training", "priors training", "codebook usage"):
             assert name in page, (command, name)
-        assert "validation_usage_top" in page
+        assert "usage_top" in page
 
 
 def test_a_colleague_pulls_what_was_pushed(study: smoke.Clone, tmp_path: Path) -> None:
@@ -157,3 +159,15 @@ def test_a_colleague_pulls_what_was_pushed(study: smoke.Clone, tmp_path: Path) -
 def test_the_dag_is_drawn_with_every_stage(study: smoke.Clone) -> None:
     drawn = study.run("dvc", "dag", "--md").stdout
     assert all(f'"{name}"' in drawn for name in STAGES)
+
+
+@pytest.mark.parametrize(
+    "folder", [smoke.ROOT, *(smoke.ROOT / "studies").iterdir()], ids=lambda path: path.name
+)
+def test_no_variable_has_the_name_of_a_parameter(folder: Path) -> None:
+    """DVC would merge the two: it reads params.yaml into the variables, unasked."""
+    if not (folder / "dvc.yaml").exists():
+        return
+    names = set().union(*reading.load(folder / "dvc.yaml")["vars"])
+    for params in (smoke.ROOT, folder):
+        assert not names & reading.load(params / "params.yaml").keys(), params

@@ -197,7 +197,11 @@ def test_what_is_public_says_what_it_does_and_which_shapes_it_returns(name: str)
 
 def test_every_stage_is_a_file_and_every_file_a_stage() -> None:
     files = {Path(name).stem for name in STAGES} - {"__init__"}
-    assert files == {studies.local(stage.name).partition("@")[0] for stage in dag.read(ROOT)}
+    named = {studies.local(stage.name).partition("@")[0] for stage in dag.read(ROOT)}
+    assert named <= files
+    # Until a study has a network of some role, the toys alone pass its stages.
+    toys = imports(ast.parse((ROOT / "tests/toys/run.py").read_text(encoding="utf-8")))
+    assert {f"stages.{name}" for name in files - named} <= toys
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from foreframe import video
 from foreframe.artefacts import digest, tensors
 from foreframe.config import reading
-from foreframe.config.split import Clip
+from foreframe.data import video
 from foreframe.sources import video_folder
 from foreframe.training.checkpoints import Checkpoints, Snapshot
 from stages import collect
@@ -35,7 +34,7 @@ ELSEWHERE = {
 }
 STRANGE = "ä b/ç'd"
 # Quick ones that write facts, a PDF and a page of HTML; the slow test runs them all.
-CHEAP = ("versions", "split", "normalize", "report")
+CHEAP = ("versions", "split", "measure_colours", "report")
 
 
 def german(folder: Path) -> dict[str, str]:
@@ -150,10 +149,7 @@ def test_neither_workers_nor_the_order_on_disk_change_what_is_collected(tmp_path
     found = set()
     for folder, workers in (("one", 1), ("two", 2), ("three", 4)):
         out = tmp_path / f"{folder}.h5"
-        clip = Clip(frames=8)
-        collect.main(
-            videos=tmp_path / folder, source=settings, clip=clip, seed=0, workers=workers, out=out
-        )
+        collect.main(videos=tmp_path / folder, source=settings, seed=0, workers=workers, out=out)
         found.add(out.read_bytes())
     assert len(found) == 1
 

@@ -149,7 +149,7 @@ def _mend_lock(root: Path, name: str) -> None:
 def _whole(content: bytes) -> bool:
     """Tell whether a dvc.lock is whole: it ends with a line, and nothing in its entries is cut."""
     try:
-        stages = YAML(typ="safe", pure=True).load(content)["stages"].values()
+        stages = YAML(typ="safe").load(content)["stages"].values()
         paths = [
             path for stage in stages for kind in ("deps", "outs") for path in stage.get(kind, [])
         ]

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except ImportError as error:
+        sys.exit(f"error: the environment is not whole ({error}). Run: make setup")
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(code)

@@ -12,16 +12,16 @@ from typing import Any
 import pandas
 import torch
 
-from foreframe import evaluating, external
 from foreframe.artefacts import facts, tables
-from foreframe.compute import prepare
 from foreframe.config import params as schema
 from foreframe.config.sampling import TAKEN
 from foreframe.errors import UserError
+from foreframe.evaluation import external, scoring
+from foreframe.evaluation import results as evaluation
+from foreframe.evaluation.protocol import Protocol, difference
+from foreframe.evaluation.statistics import across_seeds
 from foreframe.features import store
-from foreframe.metrics import evaluation
-from foreframe.metrics.protocol import Protocol, difference
-from foreframe.metrics.statistics import across_seeds
+from foreframe.running.compute import prepare
 from workflow.contexts import clipped
 
 DASH = "-"
@@ -83,16 +83,16 @@ def _load(path: Path, params: Path, protocol: str | None) -> Result:
 def _measured(path: Path, params: Path, name: str) -> dict[str, Any]:
     """Measure a file of samples, as the stage `evaluate` does."""
     settings, clips = schema.load(params), clipped(name, params)
-    found = evaluating.metrics(clips.protocol, store.FOLDER, prepare(settings.compute))
+    found = scoring.metrics(clips.protocol, store.FOLDER, prepare(settings.compute))
     with torch.inference_mode(), external.all_fitting([path], clips, TAKEN) as (samples,):
-        measured = evaluating.score(
+        measured = scoring.score(
             clips,
             found,
-            lambda rows: {samples.predictor: samples.read(rows)},
+            [samples.entry],
             settings.evaluation.batch_size,
         )
-    described = evaluating.describe(clips, found, settings.sampling.context_encoding)
-    return evaluating.summarize(name, described, measured)
+    described = scoring.describe(clips, found)
+    return scoring.summarize(name, described, measured)
 
 
 def check(results: Sequence[Result]) -> None:

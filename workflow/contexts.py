@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy
 
 from foreframe.artefacts import hdf5
-from foreframe.clips import Clips
 from foreframe.config import params as schema
-from foreframe.evaluating import Clipped
+from foreframe.data.clips import Clips
+from foreframe.errors import UserError
+from foreframe.evaluation.scoring import Clipped
 from workflow import protocols
 
 STUDY = Path("data/driving")
@@ -22,10 +23,12 @@ def run(name: str, out: Path, params: Path) -> None:
     """Write the contexts of the protocol `name` to the HDF5 file `out`.
 
     Raises:
-        UserError: there is no such protocol, or the frames have not been collected and split.
+        UserError: there is no such protocol, it gives nothing, or there are no frames and split.
     """
     clips = clipped(name, params)
-    settings = clips.protocol
+    settings = clips.protocol.futures
+    if settings.context == 0:
+        raise UserError(f"The protocol {name} gives no frame, so there are no contexts to write.")
     attributes = {
         "protocol": name,
         "dataset": clips.dataset,

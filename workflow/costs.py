@@ -1,7 +1,8 @@
 """`foreframe costs`: what each stage holds and took: parameters, operations, memory, time, bytes.
 
 Parameters and operations come from the tracked facts and are exact. Memory and time come from the
-log that every stage appends to (`foreframe.spending`), so they tell of this folder's own runs only.
+log that every stage appends to (`foreframe.running.spending`), so they tell of this folder's own
+runs only.
 """
 
 import json
@@ -12,9 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from foreframe import spending
 from foreframe.artefacts import facts, hdf5, log
-from foreframe.errors import UserError
+from foreframe.running import spending
 from workflow import dag, studies
 from workflow.studies import Place
 
@@ -53,10 +53,8 @@ def run(root: Path, *, as_json: bool) -> int:
     """Print tables, or JSON, of the stages of every study.
 
     Raises:
-        UserError: there is no dvc.yaml in `root`.
+        UserError: a dvc.yaml cannot be read, or has no stages.
     """
-    if not (root / "dvc.yaml").exists():
-        raise UserError(f"{root / 'dvc.yaml'} does not exist. Go to the folder of a study.")
     costs = list(table(root))
     if as_json:
         rows = [asdict(cost) for cost in costs]
@@ -153,8 +151,8 @@ def _sampled(outs: Sequence[Path]) -> int | None:
             continue
         with hdf5.opening(path, "samples") as file:
             levels = json.loads(file.attrs["operations"]).values()
-            names = json.loads(file.attrs["settings"]).keys() - {DECODED}
-            futures = sum(math.prod(file[f"{name}/frames"].shape[:2]) for name in names)
+            frames = [f"{name}/frames" for name in json.loads(file.attrs["choices"])]
+            futures = sum(math.prod(file[name].shape[:2]) for name in frames if name in file)
         return int(futures * sum(level["codes"] * level["per_code"] for level in levels))
     return None
 

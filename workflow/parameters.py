@@ -1,5 +1,7 @@
 """Parameters as DVC sees them, each file parsed once; DVC would parse it anew for every stage."""
 
+import functools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,10 +12,14 @@ from dvc.dependency.param import ParamsDependency
 from dvc.fs import LocalFileSystem
 from dvc.utils.serialize import load_path
 
+from foreframe import versions
 from foreframe.errors import UserError
 
 # For a path that a stage writes: what tells its content before it is written, if anything does.
 Coming: TypeAlias = Mapping[str, Callable[[], Any] | None]
+
+# The main study's stage whose output holds the code versions that others take as parameters.
+VERSIONS = "versions"
 
 # No value: a parameter may be null.
 ABSENT = object()
@@ -64,6 +70,32 @@ class Parameters:
                 raise UserError(f"{file} holds no parameters; write them as `key: value`")
             self._parsed[file] = content
         return self._parsed[file]
+
+
+def prediction(name: str, stage: Any, out: Any) -> Callable[[], Any] | None:
+    """Return a function that tells what a stage's output will hold, or None where none can.
+
+    `stage` and `out` are of DVC's own types. The function refuses code that is no Python.
+    """
+    if name != VERSIONS:
+        return None
+    return functools.cache(lambda: _code_versions(stage, out))
+
+
+def _code_versions(stage: Any, out: Any) -> Any:
+    deps = [dep for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    if not any(item.status() for item in (*deps, out)):
+        # To parse all the code takes longer than all else here.
+        return json.loads(Path(out.fs_path).read_text(encoding="utf-8"))
+    folders = [path for path in (Path(dep.fs_path) for dep in deps) if path.is_dir()]
+    try:
+        return versions.nested(versions.all_versions(folders))
+    except SyntaxError as error:
+        names = " or ".join(folder.name for folder in folders)
+        raise UserError(
+            f"a module in {names} is no Python: {error.msg} in line {error.lineno}:"
+            f" {(error.text or '').strip()}"
+        ) from error
 
 
 def _select(content: Any, key: str) -> Any:

@@ -13,17 +13,18 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from foreframe import compute, video
 from foreframe.artefacts import hdf5
 from foreframe.config import params as schema
 from foreframe.config.protocols import MAIN
-from foreframe.config.sampling import Choice
+from foreframe.config.sampling import Options
+from foreframe.data import video
 from foreframe.errors import UserError
-from foreframe.predictors import latent_predictor
+from foreframe.predictors import Context, loading
+from foreframe.randomness import Draws
+from foreframe.running import compute
 from foreframe.sources.reading import decoding
 
 STUDY = Path("data/driving")
-PRIORS = ("top", "bottom")  # in the order they are sampled
 # Frames of 64 pixels are too small to watch: pixels are repeated up to this size.
 SMALLEST_SIDE = 256
 
@@ -50,28 +51,28 @@ def run(
     """
     video.check_name(out)
     settings = schema.load(params)
-    protocol = settings.protocols[MAIN]
+    protocol = settings.protocols[MAIN].futures
     horizon = protocol.horizon if frames is None else frames
     if horizon < 1:
         raise UserError(f"--frames is {horizon}. Predict at least 1.")
-    chosen = choose(settings.sampling.choices, choice)
-    shape = frame_format(STUDY / "frames.h5")
-    context_THWC = last_frames(path, shape, protocol.context)
-    predictor = latent_predictor.load(
-        STUDY / "autoencoder.safetensors",
-        {level: STUDY / "priors" / f"{level}.safetensors" for level in PRIORS},
+    models = [STUDY / "priors" / f"{level}.safetensors" for level in settings.priors]
+    predictor = loading.load(
+        [STUDY / "autoencoder.safetensors", *models],
         STUDY / "normalization.json",
         compute.prepare(settings.compute),
     )
-    context_BTHWC = torch.from_numpy(context_THWC)[None]
-    number = settings.seed if seed is None else seed
-    future_THWC = predictor.predict(context_BTHWC, horizon, chosen, number, [0])[0].numpy()
+    chosen = choose(settings.sampling.drawings(predictor.options), choice)
+    shape = frame_format(STUDY / "frames.h5")
+    context_THWC = last_frames(path, shape, protocol.context)
+    context = Context(torch.from_numpy(context_THWC)[None], [0])
+    draws = Draws.first(settings.seed if seed is None else seed, [0])
+    future_THWC = predictor.predict(context, horizon, chosen, draws).frames[0].numpy()
     whole_THWC = numpy.concatenate([context_THWC, future_THWC])
     video.write(out, video.enlarge(whole_THWC, SMALLEST_SIDE), shape.interval)
     print(f"{out}: {len(context_THWC)} frames of {path}, then {horizon} predicted ones.")
 
 
-def choose(choices: Mapping[str, Choice], name: str | None) -> Choice:
+def choose(choices: Mapping[str, Options], name: str | None) -> Options:
     """Return the choice of a name, or the first.
 
     Raises:

@@ -52,11 +52,12 @@ def show(params: Path) -> None:
 
 
 def _line(settings: ProtocolSettings) -> str:
-    clips = "all" if settings.clips is None else settings.clips
-    best = "" if settings.best == "none" else f", best of each {settings.best}"
+    futures, measures = settings.futures, settings.measures
+    clips = "all" if futures.clips is None else futures.clips
+    best = "" if measures.best == "none" else f", best of each {measures.best}"
     return (
-        f"{settings.context} -> {settings.frames} frames, {clips} clips, "
-        f"{settings.samples} sample(s){best}; {', '.join(settings.metrics)}"
+        f"{futures.context} -> {futures.frames} frames, {clips} clips, "
+        f"{futures.samples} sample(s){best}; {', '.join(measures.metrics)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from foreframe.errors import UserError
 from workflow.studies import MAIN, Place
@@ -22,7 +22,22 @@ def check(stage: Any, paths: Iterable[str], place: Place, root: str) -> None:
     """
     problems = (*_folder(stage, place, root), *_outputs(stage), *_paths(stage, paths))
     for problem in (*problems, *_meta(stage)):
-        raise UserError(f"{place.definition}: the stage {stage.name} {problem}")
+        _refuse(stage, place, problem)
+
+
+def check_outputs(stage: Any, place: Place) -> None:
+    """Refuse a stage, as DVC resolved it, that has a folder where it is to write a file.
+
+    Raises:
+        UserError: it names the stage and the folder.
+    """
+    for out in stage.outs:
+        if out.hash_info.isdir or out.isdir():
+            _refuse(stage, place, _is_folder(out))
+
+
+def _refuse(stage: Any, place: Place, problem: str) -> NoReturn:
+    raise UserError(f"{place.definition}: the stage {stage.name} {problem}")
 
 
 def _folder(stage: Any, place: Place, root: str) -> Iterator[str]:
@@ -35,8 +50,12 @@ def _outputs(stage: Any) -> Iterator[str]:
     if not stage.outs:
         yield "has no output, so nothing tells when it is done; let it write a file"
     for out in stage.outs:
-        if out.hash_info.isdir or out.def_path.endswith("/") or out.isdir():
-            yield f"writes the folder {out.def_path}; let it write single files"
+        if out.def_path.endswith("/"):
+            yield _is_folder(out)
+
+
+def _is_folder(out: Any) -> str:
+    return f"writes the folder {out.def_path}; let it write single files"
 
 
 def _paths(stage: Any, paths: Iterable[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """`foreframe verify`: every artefact hashed again from its bytes and compared with its dvc.lock.
 
-Neither DVC's state database nor its cache is believed, and DVC itself is needed only to find the
-cache and remotes.
+Neither DVC's state database nor its cache is believed. DVC is asked for two things: what every
+dvc.yaml declares, and where the cache and remotes are.
 """
 
 import json
@@ -15,7 +15,7 @@ from workflow.verification import findings, rebuild, stores, study
 from workflow.verification.checks import Checks
 from workflow.verification.cures import Cures
 from workflow.verification.findings import Finding
-from workflow.verification.hashing import Tally, Workspace
+from workflow.verification.hashing import MISSING, Tally, Workspace
 from workflow.verification.stores import Store
 from workflow.verification.study import Study
 
@@ -76,6 +76,7 @@ def _check(known: Study, options: Options, tally: Tally) -> Iterator[Finding]:
     named = frozenset(paths)
     paths |= {path for name in stages for path in known.locked[name].deps}
     paths |= {path for name in stages for path in known.locked[name].outs}
+    paths |= {path for folder in paths for path in known.inside.get(folder, ())}
     workspace = Workspace(root, tally)
     remote = stores.remote(root, options.remote, tally) if options.remote else None
     cures = Cures(known, workspace, remote)
@@ -116,23 +117,20 @@ def _objects(known: Study, store: Store, cures: Cures, paths: set[str]) -> Itera
         stage = known.makers[output]
         if output in known.declared[stage].uncached:
             continue
-        for path, digest in store.parts(output, known.digest(output)):
-            problem = store.problem(digest)
-            if not problem:
-                continue
-            cure = cures.copy(output, digest)
-            if store.place == "remote":
-                cure = cures.push(output, digest, problem)
-            yield Finding(
-                "missing" if problem == "missing" else "damaged",
-                store.place,
-                store.path(digest),
-                f"the object of {path}: {problem}",
-                stage,
-                known.readers.get(output, ()),
-                (),
-                cure,
-            )
+        digest = known.digest(output)
+        problem = store.problem(digest)
+        if not problem:
+            continue
+        yield Finding(
+            "missing" if problem == MISSING else "damaged",
+            store.place,
+            store.path(digest),
+            f"the object of {output}: {problem}",
+            stage,
+            known.readers.get(output, ()),
+            (),
+            cures.copy(output) if store.place == "cache" else cures.push(output, problem),
+        )
 
 
 def _facts(found: list[Finding], tally: Tally, seconds: float, code: int) -> dict[str, object]:

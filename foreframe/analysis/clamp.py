@@ -14,8 +14,8 @@ from torch import Tensor
 
 from foreframe.analysis import columns
 from foreframe.analysis.columns import Columns
+from foreframe.data.normalization import Normalizer
 from foreframe.metrics.psnr import psnr
-from foreframe.normalization import Normalizer
 
 LARGE = 150  # grey levels; an error above it is a speck
 BRIGHT, DARK = (

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from foreframe.metrics import statistics
+from foreframe.evaluation import statistics
 
 SEED = 0  # of the resampled clips; the same for all, as an interval is no sample of a model
 

@@ -91,7 +91,7 @@ def check(futures: Futures, path: Path) -> None:
     if f"{TRUE}_{LEVELS[0]}" not in futures.file:
         raise UserError(
             f"{path} holds no true codes, because context and horizon of its protocol are not "
-            "together one window of the priors (clip.frames). Analyse samples of one that is."
+            "together one window of the priors (view.frames). Analyse samples of one that is."
         )
 
 

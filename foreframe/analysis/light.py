@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# ITU-R BT.601, full range: rows are Y, Cb, Cr for columns R, G, B.
+# ITU-R BT.601, full range, in millionths: rows are Y, Cb, Cr for columns R, G, B. Sums of whole
+# numbers round nowhere, so grey has no chroma at all, on every CPU.
 YCBCR = (
-    (0.299, 0.587, 0.114),
-    (-0.168736, -0.331264, 0.5),
-    (0.5, -0.418688, -0.081312),
+    (299_000, 587_000, 114_000),
+    (-168_736, -331_264, 500_000),
+    (500_000, -418_688, -81_312),
 )
+MILLION = 1_000_000
 PLANES = ("luma", "cb", "cr")
 # Deviation of the Gaussian that parts coarse from fine, in pixels: what one bottom code covers.
 SIGMA = 4.0
@@ -75,7 +77,7 @@ def _widen(images: Tensor, borders: tuple[int, int, int, int]) -> Tensor:
     return images.index_select(-2, rows).index_select(-1, columns)
 
 
-def _weigh(frames_BTHWC: Tensor, weights: Sequence[Sequence[float]]) -> Tensor:
-    """Return a weighted sum of the colours for each row of weights: (B,T,H,W,rows)."""
+def _weigh(frames_BTHWC: Tensor, weights: Sequence[Sequence[int]]) -> Tensor:
+    """Return a weighted sum of the colours for each row of millionths: (B,T,H,W,rows)."""
     weights_RC = torch.tensor(weights, dtype=torch.float64, device=frames_BTHWC.device)
-    return frames_BTHWC.double() @ weights_RC.T
+    return (frames_BTHWC.double() @ weights_RC.T) / MILLION

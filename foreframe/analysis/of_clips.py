@@ -6,10 +6,11 @@ Shapes: n clips, T frames or code-frames, H rows, W columns.
 from collections.abc import Sequence
 from typing import Any
 
-from foreframe import continued
 from foreframe.analysis import clamp, colour, columns, receptive_field, sensitivity
 from foreframe.analysis.futures import batches
 from foreframe.analysis.task import BOTTOM, TOP, Task, TestClips, decode_levels, grey_levels
+from foreframe.evaluation import contexts
+from foreframe.priors import density
 
 
 def reconstructions(task: Task, test: TestClips) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def reconstructions(task: Task, test: TestClips) -> dict[str, Any]:
 
 def _show(task: Task, test: TestClips, worst: Sequence[int]) -> None:
     """Keep clips with what either level decodes to, and those that wrap most in both forms."""
-    shown = continued.evenly(len(test), min(task.settings.show, len(test))).tolist()
+    shown = contexts.evenly(len(test), min(task.settings.show, len(test))).tolist()
     task.store("examples/original", test.clips.read(shown))
     for name, frames in decode_levels(task.predictor, test.some(shown)).items():
         task.store(f"examples/{name}", frames)
@@ -57,7 +58,7 @@ def top_sensitivity(task: Task, test: TestClips) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for name, predictor in task.predictors().items():
-        prior, device = predictor.priors[BOTTOM], predictor.device
+        prior, device = density(predictor.priors[BOTTOM]), predictor.device
         parts = [
             sensitivity.measure(
                 prior,
@@ -79,7 +80,8 @@ def receptive_fields(task: Task, test: TestClips) -> dict[str, Any]:
     """Measure what the priors' predictions depend on, untrained and trained, on the first clip."""
     found: dict[str, Any] = {"threshold": receptive_field.THRESHOLD}
     codes = test.some([0])
-    for level, prior in task.predictor.priors.items():
+    for level, trained in task.predictor.priors.items():
+        prior = density(trained)
         fresh = receptive_field.untrained(prior, task.settings.seed).to(task.predictor.device)
         found[level] = {}
         for name, network in {"untrained": fresh, "trained": prior}.items():

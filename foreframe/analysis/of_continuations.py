@@ -16,8 +16,9 @@ from foreframe.analysis.of_futures import FULL_CLIP
 from foreframe.analysis.task import ARGMAX, BOTTOM, TOP, Task
 from foreframe.artefacts import hdf5
 from foreframe.metrics.psnr import psnr
-from foreframe.predictors.latent_predictor import LatentPredictor
-from foreframe.priors.noise import Noise
+from foreframe.predictors.latent import Latent
+from foreframe.priors import density
+from foreframe.randomness import Draws
 
 ALONE = "top_only"
 
@@ -80,13 +81,11 @@ def _show(task: Task, source: Futures, chosen: Mapping[str, int]) -> None:
     hdf5.store(task.maps, "rollouts/clip_number", [source.numbers[place] for place in places])
 
 
-def bottoms(
-    predictor: LatentPredictor, source: Futures, places: Sequence[int], top_BTHW: Tensor
-) -> Tensor:
+def bottoms(predictor: Latent, source: Futures, places: Sequence[int], top_BTHW: Tensor) -> Tensor:
     """Return greedy bottom codes (B,T,H,W) of some clips after their given ones, under a top."""
     given = predictor.first(source.codes(source.shown, places), source.context)
-    noise = Noise(0, list(places))  # argmax draws nothing
-    return predictor.extend(given, ARGMAX, noise, fixed={TOP: top_BTHW})[BOTTOM].cpu()
+    draws = Draws.first(0, places)  # argmax draws nothing
+    return predictor.extend(given, ARGMAX, draws, fixed={TOP: top_BTHW})[BOTTOM].cpu()
 
 
 def under_another_top(task: Task, source: Futures, places: Sequence[int]) -> dict[str, Any]:
@@ -124,7 +123,7 @@ def under_another_top(task: Task, source: Futures, places: Sequence[int]) -> dic
 def corrupted_code(task: Task, source: Futures, places: Sequence[int], name: str) -> dict[str, Any]:
     """Measure where greedy continuations of a bottom prior differ after one code was replaced."""
     predictor = task.predictors()[name]
-    prior, device = predictor.priors[BOTTOM], predictor.device
+    prior, device = density(predictor.priors[BOTTOM]), predictor.device
     codes = {level: ids.to(device) for level, ids in source.codes(TRUE, places).items()}
     frames, height, width = prior.grid
     first = frames * source.context // (source.context + source.horizon)

@@ -19,18 +19,19 @@ from torch.nn import functional
 
 from foreframe import priors
 from foreframe.errors import UserError
-from foreframe.networks.initialization import initialize
-from foreframe.priors import Grid, Prior
+from foreframe.priors import AutoregressivePrior, Grid
 from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import generator
 
 THRESHOLD = 1e-3
 
 
-def untrained(prior: Prior, seed: int) -> Prior:
+def untrained(prior: AutoregressivePrior, seed: int) -> AutoregressivePrior:
     """Return a prior of the same settings and codes with weights drawn anew, on the CPU."""
-    fresh = priors.build(prior.settings, prior.codes, prior.conditions, prior.actions)
-    initialize(fresh, generator(seed, "receptive field", prior.settings.level))
+    fresh = priors.density(
+        priors.build(prior.settings, prior.codes, prior.conditions, prior.actions)
+    )
+    fresh.initialize(generator(seed, "receptive field", prior.settings.level))
     return fresh.eval()
 
 
@@ -39,7 +40,9 @@ def middle(grid: Grid) -> tuple[int, int, int]:
     return grid[0] // 2, grid[1] // 2, grid[2] // 2
 
 
-def gradient(prior: Prior, codes_1THW: Tensor, latents: Mapping[str, Tensor]) -> Tensor:
+def gradient(
+    prior: AutoregressivePrior, codes_1THW: Tensor, latents: Mapping[str, Tensor]
+) -> Tensor:
     """Return the largest magnitude over codes of d log p(middle) / d one-hot input: (T,H,W).
 
     Raises:

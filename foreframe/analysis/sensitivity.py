@@ -17,7 +17,7 @@ from torch.nn import functional
 from foreframe.analysis import columns, light
 from foreframe.analysis.columns import Columns
 from foreframe.errors import UserError
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from foreframe.randomness import generator
 
 TOP = "top"
@@ -46,7 +46,7 @@ def shuffled(top_BTHW: Tensor, seed: int) -> Tensor:
 
 
 def measure(
-    prior: Prior, bottom_BTHW: Tensor, top_BTHW: Tensor, wrong: Mapping[str, Tensor]
+    prior: AutoregressivePrior, bottom_BTHW: Tensor, top_BTHW: Tensor, wrong: Mapping[str, Tensor]
 ) -> dict[str, dict[str, Tensor]]:
     """Return, for each wrong top, mean NLL under either and their divergence, nats per code (B,).
 
@@ -67,7 +67,7 @@ def measure(
     return found
 
 
-def _log_probabilities(prior: Prior, bottom_BTHW: Tensor, top_BTHW: Tensor) -> Tensor:
+def _log_probabilities(prior: AutoregressivePrior, bottom_BTHW: Tensor, top_BTHW: Tensor) -> Tensor:
     logits_BKTHW = prior.logits(bottom_BTHW, prior.condition({TOP: top_BTHW}))
     return functional.log_softmax(logits_BKTHW.float(), dim=1)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from foreframe.analysis import columns
 from foreframe.analysis.task import ARGMAX
-from foreframe.priors import Grid, Prior
+from foreframe.priors import AutoregressivePrior, Grid
 from foreframe.priors.choosing import pick
 from foreframe.priors.sampling import batch_size, fastest
 from foreframe.randomness import generator
@@ -41,7 +41,7 @@ def corrupt(codes_BTHW: Tensor, place: Place, size: int, seed: int) -> Tensor:
 
 
 def continue_greedily(
-    prior: Prior, codes_BTHW: Tensor, start: int, condition: Tensor | None
+    prior: AutoregressivePrior, codes_BTHW: Tensor, start: int, condition: Tensor | None
 ) -> Tensor:
     """Return codes (B,T,H,W) whose first `start`, in raster order, are kept; the rest is argmax."""
     codes_BM = torch.cat(
@@ -56,7 +56,11 @@ def continue_greedily(
 
 
 def changed(
-    prior: Prior, codes_BTHW: Tensor, latents: Mapping[str, Tensor], place: Place, seed: int
+    prior: AutoregressivePrior,
+    codes_BTHW: Tensor,
+    latents: Mapping[str, Tensor],
+    place: Place,
+    seed: int,
 ) -> Tensor:
     """Return which codes (B,T,H,W) differ between the two continuations after `place`.
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from foreframe.analysis import clamp
 from foreframe.analysis.settings import Analysis
 from foreframe.artefacts import hdf5
-from foreframe.clips import Clips
 from foreframe.config.sampling import Choice
-from foreframe.predictors.latent_predictor import LatentPredictor
+from foreframe.data.clips import Clips
+from foreframe.predictors.latent import Latent
 
 TOP, BOTTOM = "top", "bottom"
 CONDITIONED, UNCONDITIONED = "bottom", "bottom_unconditioned"
@@ -27,13 +27,13 @@ ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 class Task:
     """The trained networks, how much is measured, and where the results go."""
 
-    predictor: LatentPredictor
-    unconditioned: LatentPredictor  # with the bottom prior that is not given the top
+    predictor: Latent
+    unconditioned: Latent  # with the bottom prior that is not given the top
     settings: Analysis
     maps: hdf5.File
     series: list[dict[str, Any]]  # rows of the table
 
-    def predictors(self) -> dict[str, LatentPredictor]:
+    def predictors(self) -> dict[str, Latent]:
         """Return the predictors by the name of their bottom prior."""
         return {CONDITIONED: self.predictor, UNCONDITIONED: self.unconditioned}
 
@@ -61,7 +61,7 @@ class TestClips:
         return {level: ids[list(places)] for level, ids in self.codes.items()}
 
 
-def decode_levels(predictor: LatentPredictor, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def decode_levels(predictor: Latent, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return what both levels, and either alone, decode to: uint8 (B,T,H,W,C)."""
     return {
         "reconstruction": predictor.decode(codes),
@@ -70,7 +70,7 @@ def decode_levels(predictor: LatentPredictor, codes: Mapping[str, Tensor]) -> di
     }
 
 
-def grey_levels(predictor: LatentPredictor, codes: Mapping[str, Tensor]) -> Tensor:
+def grey_levels(predictor: Latent, codes: Mapping[str, Tensor]) -> Tensor:
     """Return reconstructions before anything is clamped: (B,T,H,W,C) on the CPU."""
     with torch.no_grad():
         # Clip by clip, as the predictor decodes: the last bit may depend on the batch.

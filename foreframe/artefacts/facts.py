@@ -8,7 +8,8 @@ from typing import Any
 from foreframe.artefacts import atomic
 from foreframe.errors import ArtefactError
 
-VERSION = 2  # of every kind of file
+VERSION = 2  # of every kind of file but these
+VERSIONS = {"training": 3}
 
 
 def write(path: Path, schema: str, values: dict[str, Any]) -> None:
@@ -17,11 +18,16 @@ def write(path: Path, schema: str, values: dict[str, Any]) -> None:
     Raises:
         ValueError: a value is NaN or infinite, or not JSON.
     """
-    content = {"schema": f"foreframe/{schema}", "version": VERSION, **values}
+    content = {"schema": f"foreframe/{schema}", "version": version(schema), **values}
     content.pop("checksum", None)  # of facts that were read as plain JSON
     content["checksum"] = checksum(canonical(content))
     text = json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
     atomic.write_text(path, text + "\n")
+
+
+def version(schema: str) -> int:
+    """Return the version of a schema that this code writes and reads."""
+    return VERSIONS.get(schema, VERSION)
 
 
 def read(path: Path, schema: str) -> dict[str, Any]:
@@ -88,16 +94,18 @@ def missing(path: Path) -> ArtefactError:
     return ArtefactError(f"{path} does not exist. Run `dvc repro` to make it.")
 
 
-def check_schema(path: Path, schema: str, found: object, version: object) -> None:
+def check_schema(path: Path, schema: str, found: object, number: object) -> None:
     """Refuse an artefact of another schema or version.
 
     Raises:
-        ArtefactError: `found` and `version` are not those of `schema`.
+        ArtefactError: `found` and `number` are not those of `schema`.
     """
     if found != f"foreframe/{schema}":
         raise ArtefactError(f"{path} is no foreframe/{schema} file (it says: {found}). {CURE}")
-    if version != VERSION:
-        raise ArtefactError(f"{path} has version {version}, this code reads {VERSION}. {CURE}")
+    if number != version(schema):
+        raise ArtefactError(
+            f"{path} has version {number}, this code reads {version(schema)}. {CURE}"
+        )
 
 
 def _refuse(constant: str) -> float:

@@ -56,6 +56,20 @@ def decode(path: Path, content: bytes, schema: str) -> tuple[dict[str, Tensor], 
     return tensors, header
 
 
+def header(path: Path) -> dict[str, Any]:
+    """Return the header of a file of any schema, unchecked, to learn what the file is.
+
+    Raises:
+        ArtefactError: it is missing, or no safetensors file of ours.
+    """
+    try:
+        return _header(path.read_bytes())
+    except FileNotFoundError:
+        raise facts.missing(path) from None
+    except (KeyError, ValueError) as error:
+        raise ArtefactError(f"{path} is no trained model: {error}. {facts.CURE}") from None
+
+
 def read(path: Path, schema: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors, of any shape, and the header of a file; see `decode` for the errors."""
     try:

@@ -1,110 +1,124 @@
-"""Autoencoders: video clips to code grids and back; a kind is a file of this package.
+"""Autoencoders: clips to latents and back; a kind is a file of this package.
 
-A kind's file defines `Settings`, its section of params.yaml, and `build`, which makes an
-`Autoencoder` of them. Shapes: B batch, C colour channels, T time, H height, W width.
+Shapes: B batch, C channels, T time, H height, W width.
 """
 
-import abc
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
-from foreframe import kinds
-from foreframe.artefacts import tensors
-from foreframe.config import reading
-from foreframe.config.base import Strict
-from foreframe.config.training import Training
-from foreframe.errors import ArtefactError
-from foreframe.networks.initialization import initialize
+from foreframe.data.views import View
+from foreframe.models import Model, ModelSettings, Role, Shape
+from foreframe.networks.quantizer import Quantized
+from foreframe.training.objective import Moment
 
 PACKAGE = "foreframe.autoencoders"
 SCHEMA = "autoencoder"
 
 Stride = tuple[int, int, int]
+Grid = tuple[int, int, int]
+Batch = Mapping[str, Tensor]  # "x": what the model's view makes of clips, float (B,C,T,H,W)
 
 
-class AutoencoderSettings(Strict, abc.ABC):
+class AutoencoderSettings(ModelSettings):
     """What every kind of autoencoder has in its section of params.yaml."""
 
-    kind: str
-    training: Training
+    view: View
 
-    @abc.abstractmethod
+    @abstractmethod
     def strides(self) -> dict[str, Stride]:
         """Return {level: how many frames, rows and columns of video one code covers}, top first."""
 
 
-class Autoencoder(nn.Module, abc.ABC):
-    """Maps normalized clips to one grid of codes for each level, and back."""
+class Autoencoder(Model):
+    """Maps clips, as its view shows them, to one grid of codes for each level, and back."""
 
     settings: AutoencoderSettings
+    given: Shape
     levels: tuple[str, ...]  # top first
     codebook_sizes: dict[str, int]
 
-    @abc.abstractmethod
-    def grids(self, frames: int, height: int, width: int) -> dict[str, tuple[int, int, int]]:
-        """Return the (T, H, W) of each level's codes for clips of frames x height x width pixels.
+    @abstractmethod
+    def grids(self) -> dict[str, Grid]:
+        """Return the (T, H, W) of each level's codes, for clips of the given shape."""
 
-        Raises:
-            UserError: clips of this size cannot be encoded; the message names the step sizes.
-        """
-
-    @abc.abstractmethod
+    @abstractmethod
     def encode(self, clips_BCTHW: Tensor) -> dict[str, Tensor]:
-        """Return {level: ids (B,T,H,W) int64}, top first, of normalized clips (float)."""
+        """Return {level: ids (B,T,H,W) int64}, top first, of clips (float)."""
 
-    @abc.abstractmethod
+    @abstractmethod
     def decode(self, latents: Mapping[str, Tensor], drop: Collection[str] = ()) -> Tensor:
-        """Return normalized clips (B,C,T,H,W), not clamped, of ids.
+        """Return clips (B,C,T,H,W), not clamped, of ids.
 
         A level in `drop` counts for nothing: zeros take the place of its vectors.
         """
 
-    @abc.abstractmethod
-    def loss(self, clips_BCTHW: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
+    @abstractmethod
+    def loss(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """Return `loss` and its parts, each a mean over the batch, and `codes_LEVEL` counts (K,).
 
-        In training mode the codebooks are updated as well, with random numbers of `generator`.
+        In training mode the codebooks are updated as well, with the moment's random numbers.
         """
-
-    def initialize(self, generator: torch.Generator) -> None:
-        """Draw all weights; a kind that has codebooks starts them too. The model is on the CPU."""
-        initialize(self, generator)
 
     def reconstruct(self, clips_BCTHW: Tensor) -> Tensor:
         """Return clips of the same shape that went through the codes."""
         return self.decode(self.encode(clips_BCTHW))
 
 
-def build(settings: AutoencoderSettings) -> Autoencoder:
-    """Return an autoencoder of the settings' kind; `initialize` draws its weights."""
-    model: Autoencoder = kinds.find(PACKAGE, settings.kind).build(settings)
-    return model
+class Quantised(Autoencoder):
+    """An autoencoder whose codes are the nearest vectors of codebooks.
+
+    So it can be trained jointly with priors: their gradient reaches the encoder by the vectors.
+    """
+
+    @abstractmethod
+    def quantize(self, clips_BCTHW: Tensor, numbers: torch.Generator) -> dict[str, Quantized]:
+        """Return {level: what becomes of clips on it}, top first.
+
+        In training mode the codebooks are updated, after their use.
+        """
+
+    @abstractmethod
+    def codebook(self, level: str) -> Tensor:
+        """Return the vectors (K,D) of a level's codes."""
+
+    @abstractmethod
+    def loss_of(
+        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Return `loss` of clips that are quantised already."""
+
+    def loss(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+        """Return `loss_of` what `quantize` gives: scalars by name."""
+        clips_BCTHW = batch["x"]
+        quantized = self.quantize(clips_BCTHW, moment.numbers)
+        return self.loss_of(clips_BCTHW, quantized, moment.numbers)
+
+
+def operations(model: Autoencoder) -> int:
+    """Return the floating-point operations of reconstructing one clip; a multiply-add is two."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        build(model.settings, model.given).reconstruct(model.given.clip())
+    return counter.get_total_flops()
+
+
+ROLE: Role[Autoencoder] = Role(SCHEMA, PACKAGE, Shape)
+
+
+def build(settings: AutoencoderSettings, shape: Shape) -> Autoencoder:
+    """Return an autoencoder of the settings' kind for clips of a shape; see `Role.build`."""
+    return ROLE.build(settings, shape)
 
 
 def save(path: Path, model: Autoencoder) -> None:
     """Write weights, codebooks and settings to a safetensors file."""
-    header = {"kind": model.settings.kind, "settings": model.settings.model_dump(mode="json")}
-    tensors.write(path, model.state_dict(), SCHEMA, header)
+    ROLE.save(path, model)
 
 
 def load(path: Path) -> Autoencoder:
-    """Return the autoencoder in a file, on the CPU and in eval mode.
-
-    Raises:
-        ArtefactError: the file is missing, damaged, of another schema, or its tensors are not those
-            of its settings.
-    """
-    values, header = tensors.read(path, SCHEMA)
-    settings = kinds.find(PACKAGE, header["kind"]).Settings
-    settings = reading.validate(settings, header["settings"], str(path))
-    # Without memory for weights that are replaced at once, and without drawing random numbers.
-    with torch.device("meta"):
-        model = build(settings)
-    try:
-        model.load_state_dict(values, assign=True)
-    except RuntimeError as error:
-        raise ArtefactError(f"{path} does not fit its own settings: {error}") from None
-    return model.eval()
+    """Return the autoencoder in a file, on the CPU and in eval mode; see `Role.load`."""
+    return ROLE.load(path)

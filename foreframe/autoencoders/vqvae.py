@@ -6,20 +6,22 @@ W width; _b and _t mark tensors of the bottom and the top level.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foreframe.autoencoders import Autoencoder, AutoencoderSettings, Stride
+from foreframe.autoencoders import AutoencoderSettings, Grid, Quantised, Stride
+from foreframe.config.training import Training
+from foreframe.data import views
 from foreframe.errors import UserError
+from foreframe.models import Shape
 from foreframe.networks.quantizer import Averages, Quantized, Quantizer
 from foreframe.networks.residual import Kernel, ResidualStack
 from foreframe.networks.upsampling import Upsampling
 
-COLOURS = 3
 # Video positions for one code position, (T, H, W), top first.
 STRIDES = {"top": (4, 8, 8), "bottom": (2, 4, 4)}
 # Ids are stored as int16.
@@ -33,6 +35,7 @@ class Settings(AutoencoderSettings):
     """The section of params.yaml; encoders and decoder share width and residual layers."""
 
     kind: Literal["vqvae"]
+    training: Training
     width: Size
     residual_width: Size
     residual_layers: Annotated[int, Field(ge=0)]
@@ -48,26 +51,37 @@ class Settings(AutoencoderSettings):
     bottom_sees_top: bool  # as in VQ-VAE-2: the bottom encoder is given the decoded top
     bottom_dropout: Annotated[float, Field(ge=0, lt=1)]  # share of training clips without bottom
 
+    @model_validator(mode="after")
+    def _seen(self) -> Self:
+        views.require(self.view, self.kind, of="frames", dequantise=False)
+        return self
+
     def strides(self) -> dict[str, Stride]:
         """Return {"top": (4, 8, 8), "bottom": (2, 4, 4)}, in (frames, rows, columns)."""
         return STRIDES
 
 
-def build(settings: Settings) -> "VQVAE":
-    """Return the model of these settings, not yet initialized."""
-    return VQVAE(settings)
+def build(settings: Settings, given: Shape) -> "VQVAE":
+    """Return the model of these settings, not yet initialized.
+
+    Raises:
+        UserError: clips of this shape are no multiple of what a code covers.
+    """
+    return VQVAE(settings, given)
 
 
-class VQVAE(Autoencoder):
+class VQVAE(Quantised):
     """Encoders, codebooks and decoder; 3,198,339 weights at the thesis's widths."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, given: Shape) -> None:
         super().__init__()
+        _check_shape(given)
         self.settings: Settings = settings
+        self.given = given
         self.levels = ("top", "bottom")
         self.codebook_sizes = dict.fromkeys(self.levels, settings.codebook_size)
         width, dimension = settings.width, settings.code_dim
-        self.bottom_encoder = nn.Sequential(_shrink(COLOURS, width), _body(settings))
+        self.bottom_encoder = nn.Sequential(_shrink(given.channels, width), _body(settings))
         self.top_encoder = nn.Sequential(nn.Conv3d(width, width, 4, 2, 1), _body(settings))
         self.top_projection = nn.Conv3d(width, dimension, 1)
         self.bottom_projection = nn.Conv3d(_bottom_inputs(settings), dimension, 1)
@@ -78,32 +92,30 @@ class VQVAE(Autoencoder):
         self.decoder = nn.Sequential(
             nn.Conv3d(2 * dimension, width, 3, padding=1),
             _body(settings),
-            Upsampling(width, COLOURS, STRIDES["bottom"]),
+            Upsampling(width, given.channels, STRIDES["bottom"]),
         )
 
-    def initialize(self, generator: torch.Generator) -> None:
+    def initialize(self, numbers: torch.Generator) -> None:
         """Draw weights and codebooks, on the CPU."""
-        super().initialize(generator)
+        super().initialize(numbers)
         for module in self.modules():
             if isinstance(module, Upsampling):
                 module.rescale()
-        self.top_quantizer.start(generator)
-        self.bottom_quantizer.start(generator)
+        self.top_quantizer.start(numbers)
+        self.bottom_quantizer.start(numbers)
 
-    def grids(self, frames: int, height: int, width: int) -> dict[str, tuple[int, int, int]]:
-        """Return the (T, H, W) of each level's codes; see `Autoencoder.grids`."""
-        for size, step, name in zip(
-            (frames, height, width), STRIDES["top"], ("frames", "height", "width"), strict=True
-        ):
-            if size < step or size % step != 0:
-                raise UserError(
-                    f"The autoencoder vqvae takes clips whose {name} are a multiple of {step}, "
-                    f"not {size}. Change clip.frames, or source.height and .width."
-                )
+    def grids(self) -> dict[str, Grid]:
+        """Return the (T, H, W) of each level's codes."""
+        size = self.given
         return {
-            level: (frames // step[0], height // step[1], width // step[2])
+            level: (size.frames // step[0], size.height // step[1], size.width // step[2])
             for level, step in STRIDES.items()
         }
+
+    def codebook(self, level: str) -> Tensor:
+        """Return the vectors (K,D) of a level's codes."""
+        quantizer = {"top": self.top_quantizer, "bottom": self.bottom_quantizer}[level]
+        return quantizer.codebook
 
     def encode(self, clips_BCTHW: Tensor) -> dict[str, Tensor]:
         """Return {"top": ids (B,T/4,H/8,W/8), "bottom": ids (B,T/2,H/4,W/4)}, int64."""
@@ -129,19 +141,12 @@ class VQVAE(Autoencoder):
         clips_BCTHW: Tensor = self.decoder(both)
         return clips_BCTHW
 
-    def loss(self, clips_BCTHW: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
-        """||x - x^||^2 + beta (||z_t - sg e_t||^2 + ||z_b - sg e_b||^2), means (3.2.3, 5.1)."""
-        return self.loss_of(clips_BCTHW, *self.quantize(clips_BCTHW, generator), generator)
-
     def loss_of(
-        self,
-        clips_BCTHW: Tensor,
-        top: Quantized,
-        bottom: Quantized,
-        generator: torch.Generator | None,
+        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return `loss` of clips (B,C,T,H,W) that are quantised already."""
-        clips_hat = self.decode_vectors(top.vectors, self._drop(bottom.vectors, generator))
+        """||x - x^||^2 + beta (||z_t - sg e_t||^2 + ||z_b - sg e_b||^2), means (3.2.3, 5.1)."""
+        top, bottom = quantized["top"], quantized["bottom"]
+        clips_hat = self.decode_vectors(top.vectors, self._drop(bottom.vectors, numbers))
         reconstruction = functional.mse_loss(clips_hat.float(), clips_BCTHW.float())
         commitment = top.commitment + bottom.commitment
         return {
@@ -153,7 +158,7 @@ class VQVAE(Autoencoder):
             "codes_bottom": bottom.counts,
         }
 
-    def _drop(self, bottom_BDTHW: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _drop(self, bottom_BDTHW: Tensor, numbers: torch.Generator) -> Tensor:
         """Zero the bottom of some training clips, so that the top must carry the picture too.
 
         Xu 2022 names this as further work: a bottom that always suffices leaves the top unused.
@@ -161,21 +166,15 @@ class VQVAE(Autoencoder):
         share = self.settings.bottom_dropout
         if not self.training or share == 0:
             return bottom_BDTHW
-        assert generator is not None, "dropping the bottom needs the step's generator"
-        kept_B = torch.rand(len(bottom_BDTHW), generator=generator) >= share
+        kept_B = torch.rand(len(bottom_BDTHW), generator=numbers) >= share
         return bottom_BDTHW * kept_B.to(bottom_BDTHW)[:, None, None, None, None]
 
-    def quantize(
-        self, clips_BCTHW: Tensor, generator: torch.Generator | None
-    ) -> tuple[Quantized, Quantized]:
-        """Return what becomes of clips (B,C,T,H,W) on the top and the bottom level.
-
-        In training mode the codebooks are updated, after their use.
-        """
+    def quantize(self, clips_BCTHW: Tensor, numbers: torch.Generator) -> dict[str, Quantized]:
+        """Return what becomes of clips (B,C,T,H,W) on the top and the bottom level."""
         h_b, z_t = self._features(clips_BCTHW)
-        top: Quantized = self.top_quantizer(z_t, generator)
+        top: Quantized = self.top_quantizer(z_t, numbers)
         z_b = self._project_bottom(h_b, top.vectors)
-        return top, self.bottom_quantizer(z_b, generator)
+        return {"top": top, "bottom": self.bottom_quantizer(z_b, numbers)}
 
     def _features(self, clips_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bottom features h_b (before their projection) and the top's z_t."""
@@ -220,6 +219,17 @@ def _averages(settings: Settings) -> Averages:
         init=settings.codebook_init,
         restart_threshold=settings.restart_threshold,
     )
+
+
+def _check_shape(given: Shape) -> None:
+    names = ("frames", "height", "width")
+    for name, step in zip(names, STRIDES["top"], strict=True):
+        size = getattr(given, name)
+        if size < step or size % step != 0:
+            raise UserError(
+                f"The autoencoder vqvae takes clips whose {name} are a multiple of {step}, "
+                f"not {size}. Change view.frames, or source.height and .width."
+            )
 
 
 def _odd(side: int) -> int:

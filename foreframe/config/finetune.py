@@ -9,7 +9,7 @@ from foreframe.config.training import Training
 
 
 class Finetune(Strict):
-    """Weight and gradient of the rate beside the autoencoder's own loss; see `foreframe.joint`."""
+    """Weight and gradient of the rate beside the autoencoder's loss; see `autoencoders.joint`."""
 
     train_every: Annotated[int, Field(ge=1)]  # each so-many-th training clip is learned from
     rate_weight: Annotated[float, Field(ge=0)]  # of the nats for each number of a clip

@@ -17,8 +17,8 @@ from foreframe.config.evaluation import Evaluation
 from foreframe.config.latents import LatentSettings
 from foreframe.config.protocols import MAIN, REPORTED, ProtocolSettings
 from foreframe.config.report import Report
-from foreframe.config.sampling import Sampling
-from foreframe.config.split import Clip, Split
+from foreframe.config.sampling import Choice, Sampling
+from foreframe.config.split import Split
 from foreframe.errors import UserError
 from foreframe.kinds import Kind
 from foreframe.priors import PriorSettings
@@ -34,7 +34,6 @@ class Params(Strict):
     compute: Compute
     videos: Folder
     source: SourceSettings
-    clip: Clip
     split: Split
     autoencoder: AutoencoderSettings
     latents: LatentSettings
@@ -107,10 +106,10 @@ def _raise(mistakes: list[str]) -> None:
 
 def _contradictions(params: Params) -> Iterator[str]:
     """Yield what is wrong between sections that are each right by themselves."""
-    clip, source = params.clip, params.source
+    view, source = params.autoencoder.view, params.source
     strides = params.autoencoder.strides()
     for axis, name, size in (
-        (0, "clip.frames", clip.frames),
+        (0, "autoencoder.view.frames", view.frames),
         (1, "source.height", source.height),
         (2, "source.width", source.width),
     ):
@@ -119,6 +118,7 @@ def _contradictions(params: Params) -> Iterator[str]:
             kind = params.autoencoder.kind
             yield f"{name} is {size}; a {kind} autoencoder needs a multiple of {factor}."
     yield from _prior_contradictions(params, set(strides))
+    yield from _unknown_choices(params)
     yield from _protocol_contradictions(params)
 
 
@@ -140,13 +140,22 @@ def _prior_contradictions(params: Params, levels: set[str]) -> Iterator[str]:
         yield f"priors: {', '.join(sorted(foreign))} are no levels of the autoencoder. Remove them."
 
 
+def _unknown_choices(params: Params) -> Iterator[str]:
+    try:
+        params.sampling.drawings(Choice)
+    except UserError as error:
+        yield from str(error).splitlines()
+
+
 def _protocol_contradictions(params: Params) -> Iterator[str]:
-    window, cover = params.clip.frames, max(s[0] for s in params.autoencoder.strides().values())
+    window = params.autoencoder.view.frames
+    cover = max(stride[0] for stride in params.autoencoder.strides().values())
     for name, protocol in params.protocols.items():
-        if protocol.context > window - cover:
+        if protocol.futures.context > window - cover:
             yield (
-                f"protocols.{name}.context is {protocol.context}; priors of {window} frames "
-                f"(clip.frames) can go on from at most {window - cover}."
+                f"protocols.{name}.futures.context is {protocol.futures.context}; priors of "
+                f"{window} frames (autoencoder.view.frames) can go on from at most "
+                f"{window - cover}."
             )
     if MAIN not in params.protocols:
         yield f"protocols.{MAIN} is missing; the report is about it. Add it."
@@ -156,10 +165,16 @@ def _protocol_contradictions(params: Params) -> Iterator[str]:
 
 def _main_contradictions(params: Params, protocol: ProtocolSettings) -> Iterator[str]:
     show = params.sampling.show
-    if protocol.clips is not None and show > protocol.clips:
+    futures, measures = protocol.futures, protocol.measures
+    if futures.clips is not None and show > futures.clips:
         yield (
-            f"sampling.show is {show}, but only protocols.{MAIN}.clips = {protocol.clips} clips "
-            "are continued."
+            f"sampling.show is {show}, but only protocols.{MAIN}.futures.clips = {futures.clips} "
+            "clips are continued."
         )
-    if missing := [name for name in REPORTED if name not in protocol.metrics]:
-        yield f"protocols.{MAIN}.metrics lacks {' and '.join(missing)}, which the report needs."
+    if not futures.context or not futures.keep:
+        yield f"protocols.{MAIN}.futures: context and keep must be 1 or more, as the report shows."
+    if missing := [name for name in REPORTED if name not in measures.metrics]:
+        yield (
+            f"protocols.{MAIN}.measures.metrics lacks {' and '.join(missing)}, which the report "
+            "needs."
+        )

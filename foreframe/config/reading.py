@@ -1,6 +1,5 @@
 """Reading params.yaml: a section at a time, with errors that name the key and the cure."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from foreframe import kinds
+from foreframe.config import explaining
 from foreframe.errors import UserError
 
 
@@ -21,7 +21,7 @@ def load(path: Path) -> dict[str, Any]:
         UserError: the file is missing, no YAML, or not a mapping of names to values.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist. `foreframe preset laptop` writes a fresh one."
@@ -71,7 +71,7 @@ def validate(annotation: Any, raw: Any, where: str) -> Any:
         # In JSON mode strict types still take a list for a tuple, which is all YAML can write.
         return TypeAdapter(annotation).validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise UserError(_explain(error, annotation, where)) from None
+        raise UserError(explaining.words(error, annotation, where)) from None
     # A date, a number of thousands of digits, a value that holds itself.
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {error}. Use plain YAML values.") from None
@@ -98,38 +98,3 @@ def settings_of(package: str, raw: Any, where: str) -> type[BaseModel]:
     except UserError as error:
         raise UserError(f"{where}.{error}") from None
     return settings
-
-
-def _explain(error: ValidationError, annotation: Any, where: str) -> str:
-    return "\n".join(_explain_one(detail, annotation, where) for detail in error.errors())
-
-
-def _explain_one(detail: Any, annotation: Any, where: str) -> str:
-    place = ".".join([where, *(str(part) for part in detail["loc"])])
-    if detail["type"] == "extra_forbidden":
-        return f"{place} is no parameter. {_suggest(detail['loc'], annotation)}"
-    if detail["type"] == "missing":
-        return f"{place} is missing. Add it."
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "value_error":
-        return f"{place}: {message}"
-    return f"{place}: {message} (it is {json.dumps(detail['input'])})."
-
-
-def _suggest(location: tuple[Any, ...], annotation: Any) -> str:
-    model = _model_at(annotation, location[:-1])
-    names = sorted(model.model_fields) if model is not None else []
-    close = difflib.get_close_matches(str(location[-1]), names, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    return f"{hint}Remove it; allowed here: {', '.join(names)}."
-
-
-def _model_at(annotation: Any, location: tuple[Any, ...]) -> type[BaseModel] | None:
-    for part in location:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            annotation = annotation.model_fields[part].annotation
-        elif get_args(annotation):
-            # A mapping's or a list's elements: the last type argument.
-            annotation = get_args(annotation)[-1]
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation if is_model else None

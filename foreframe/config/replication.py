@@ -13,10 +13,11 @@ from foreframe.analysis.settings import Analysis
 from foreframe.config import params, reading
 from foreframe.config.base import Strict
 from foreframe.config.finetune import Finetune
+from foreframe.config.futures import FutureSettings
 from foreframe.config.latents import LatentSettings
 from foreframe.config.params import Name
+from foreframe.config.protocols import MAIN
 from foreframe.config.report import Report
-from foreframe.config.sampling import Sampling
 from foreframe.config.search import Search
 from foreframe.config.steering import Steering
 from foreframe.errors import UserError
@@ -43,7 +44,7 @@ class Replication(Strict):
     autoencoders: dict[Name, Changes]
     latents: dict[Name, Changes]
     priors: dict[Name, PriorChanges]
-    samplings: dict[Name, Changes]
+    futures: dict[Name, Changes]  # of the main protocol's
     finetune: Finetune
     steering: Steering
     analysis: Analysis
@@ -58,7 +59,8 @@ class Variants:
     autoencoders: Mapping[str, Any]
     latents: Mapping[str, Any]
     priors: Mapping[str, Any]
-    samplings: Mapping[str, Any]
+    futures: Mapping[str, Any]
+    protocols: Mapping[str, Any]  # the main one, with these futures
 
 
 def load(path: Path, main: Path) -> Variants:
@@ -79,6 +81,8 @@ def resolve(content: Mapping[str, Any], main: Mapping[str, Any], where: str) -> 
     """
     study: Replication = reading.validate(Replication, content, where)
     _check_kinds(main)
+    protocol = main["protocols"][MAIN]
+    futures = _changed(protocol["futures"], study.futures, FutureSettings, f"{where}: futures")
     return Variants(
         sources=_changed(main["source"], study.sources, _kind("sources"), f"{where}: sources"),
         autoencoders=_changed(
@@ -86,7 +90,8 @@ def resolve(content: Mapping[str, Any], main: Mapping[str, Any], where: str) -> 
         ),
         latents=_changed(main["latents"], study.latents, LatentSettings, f"{where}: latents"),
         priors=_priors(main["priors"], study.priors, f"{where}: priors"),
-        samplings=_changed(main["sampling"], study.samplings, Sampling, f"{where}: samplings"),
+        futures=futures,
+        protocols={name: {**protocol, "futures": each} for name, each in futures.items()},
     )
 
 

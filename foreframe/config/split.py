@@ -1,4 +1,4 @@
-"""The sections `clip` and `split` of params.yaml: how long clips are, and which frames train."""
+"""The section `split` of params.yaml: which frames train, validate and test."""
 
 from typing import Annotated, Literal, Self
 
@@ -12,17 +12,10 @@ SETS = ("train", "validation", "test")
 TOLERANCE = 1e-9
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Stride = Annotated[int, Field(ge=1)]
-
-
-class Clip(Strict):
-    """The length of the clips that the networks learn from, in frames."""
-
-    frames: Annotated[int, Field(ge=2, le=4096)]
 
 
 class Split(Strict):
-    """How the frames are shared out, and how far apart the clips of a set begin, in frames.
+    """How the frames are shared out.
 
     `by: official` keeps to the sets of the data's authors. Of the fractions it reads train and
     validation, and only where the authors name no validation set.
@@ -32,8 +25,6 @@ class Split(Strict):
     train: Fraction
     validation: Fraction
     test: Fraction
-    train_stride: Stride
-    evaluation_stride: Stride
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,4 +1,8 @@
-"""The sections `training` of params.yaml: how one network is fitted, for every kind of network."""
+"""How a network is fitted: the flat section `training`, and the plan that any training is run by.
+
+`Training` describes the usual case, one player and one phase; `Training.plan` is what it stands
+for. A kind with several players or phases has a `Plan` in its settings instead.
+"""
 
 from typing import Annotated, Literal, Self
 
@@ -6,25 +10,187 @@ from pydantic import Field, model_validator
 
 from foreframe.config.base import Strict
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+# The one player of `Training`.
+MODEL = "model"
+# Xu 2022, 5.1; Kingma and Ba 2015.
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Ramp(Strict):
+    """A number that goes evenly from `first` to `last`, and stays.
+
+    It leaves `first` after `begin` steps and takes `steps` to arrive, counted in the run or anew in
+    each phase.
+    """
+
+    first: float
+    last: float
+    begin: Natural
+    steps: Count
+    of: Literal["run", "phase"]
+
+
+class Plateau(Strict):
+    """A step size that is multiplied by `factor` whenever the judged value stops falling.
+
+    That is when `patience` values in a row were not below the lowest before; in every phase anew.
+    """
+
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Count
+
+
+class _Optimizer(Strict):
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]  # adamw: decoupled; others: L2, in the gradient
+    clip: Positive | None  # largest global norm; null: no clipping
+    schedule: Literal["constant", "cosine"] | Plateau  # cosine falls to 0 at the last step
+    warmup_steps: Natural
+
+
+class Adam(_Optimizer):
+    """Kingma and Ba 2015; with decoupled weight decay, Loshchilov and Hutter 2019."""
+
+    kind: Literal["adam", "adamw"]
+    betas: tuple[Share, Share]
+    epsilon: Positive
+
+
+class RMSprop(_Optimizer):
+    """Tieleman and Hinton 2012; `smoothing` is the decay of the mean square."""
+
+    kind: Literal["rmsprop"]
+    smoothing: Share
+    momentum: Share
+    epsilon: Positive
+
+
+class SGD(_Optimizer):
+    """Plain steps down the gradient, with heavy-ball momentum."""
+
+    kind: Literal["sgd"]
+    momentum: Share
+
+
+OptimizerSettings = Annotated[Adam | RMSprop | SGD, Field(discriminator="kind")]
+
+
+class Phase(Strict):
+    """A part of a run with its own length, batches and clips, and perhaps not all players."""
+
+    steps: Count | None
+    epochs: Count | None
+    batch_size: Count
+    frames: Count | None  # length of a clip; null: as the model's view says
+    players: Annotated[tuple[Name, ...], Field(min_length=1)] | None  # that move; null: all
+    restart_optimizers: bool  # without moments, and the schedules begin anew
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError(
+                f"A phase has steps {self.steps} and epochs {self.epochs}. Give one of them a "
+                "number, and set the other to null."
+            )
+        return self
+
+
+class Plan(Strict):
+    """Players, phases and what is watched over: everything about a run but its data and its seed.
+
+    `judge` names a value of the validation; the weights of the phase's lowest become the result.
+    """
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    players: Annotated[dict[Name, OptimizerSettings], Field(min_length=1)]
+    average: Annotated[float, Field(gt=0, lt=1)] | None  # decay of averaged weights, by step
+    validate_every: Count | None  # steps; null: after every epoch. And at each phase's end
+    judge: str | None  # null: the last weights
+    patience: Count | None  # validations of the last phase without a new lowest, then it ends
+    diverging: Literal["stop", "record"]
+    log_every: Count
+
+    def plan(self) -> Self:
+        """Return this, as `Training.plan` does of what it stands for."""
+        return self
+
+    @model_validator(mode="after")
+    def _is_judged(self) -> Self:
+        if self.judge is None and self.patience is not None:
+            raise ValueError(
+                "patience waits for a value to fall. Name it in judge, or set patience to null."
+            )
+        for name, settings in self.players.items():
+            if self.judge is None and isinstance(settings.schedule, Plateau):
+                raise ValueError(
+                    f"The schedule of the player {name} waits for a value to fall. Name it in "
+                    "judge, or choose another schedule."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        if self.phases[0].restart_optimizers:
+            raise ValueError(
+                "The first phase has no optimizers to restart. Set its restart_optimizers to false."
+            )
+        for number, phase in enumerate(self.phases, 1):
+            if unknown := sorted({*(phase.players or ())} - {*self.players}):
+                raise ValueError(
+                    f"Phase {number} moves {', '.join(unknown)}, but the players are "
+                    f"{', '.join(self.players)}. Name one of them."
+                )
+        return self
+
 
 class Training(Strict):
     """Optimiser, length and step size of one training run."""
 
     optimizer: Literal["adamw", "adam"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]  # decoupled (AdamW), so 0 for adam
-    batch_size: Annotated[int, Field(ge=1)]
-    epochs: Annotated[int, Field(ge=1)]
-    gradient_clip: Annotated[float, Field(gt=0)] | None  # largest global norm; null: no clipping
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]  # adamw: decoupled; adam: L2, in the gradient
+    batch_size: Count
+    epochs: Count
+    gradient_clip: Positive | None  # largest global norm; null: no clipping
     schedule: Literal["constant", "cosine"]  # cosine falls to 0 at the last step
-    warmup_steps: Annotated[int, Field(ge=0)]
-    log_every: Annotated[int, Field(ge=1)]  # steps that one row of the curve averages
+    warmup_steps: Natural
+    log_every: Count  # steps that one row of the curve averages
     diverging: Literal["stop", "record"]  # a loss that is not finite: an error, or a result
 
-    @model_validator(mode="after")
-    def _decay_is_used(self) -> Self:
-        if self.optimizer == "adam" and self.weight_decay != 0:
-            raise ValueError(
-                "weight_decay is not used by the optimizer adam. Set it to 0, or use adamw."
-            )
-        return self
+    def plan(self) -> Plan:
+        """Return what this stands for: one player in one phase, the last weights its result."""
+        optimizer = Adam(
+            kind=self.optimizer,
+            learning_rate=self.learning_rate,
+            betas=BETAS,
+            epsilon=EPSILON,
+            weight_decay=self.weight_decay,
+            clip=self.gradient_clip,
+            schedule=self.schedule,
+            warmup_steps=self.warmup_steps,
+        )
+        phase = Phase(
+            steps=None,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            frames=None,
+            players=None,
+            restart_optimizers=False,
+        )
+        return Plan(
+            phases=(phase,),
+            players={MODEL: optimizer},
+            average=None,
+            validate_every=None,
+            judge=None,
+            patience=None,
+            diverging=self.diverging,
+            log_every=self.log_every,
+        )

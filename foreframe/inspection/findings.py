@@ -10,8 +10,9 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from foreframe.clips import SplitRuns, windows
 from foreframe.config.split import SETS
+from foreframe.data.clips import SplitRuns, windows
+from foreframe.data.views import View
 from foreframe.inspection import drift, identical, motion, near_duplicates, perceptual_hash, pixels
 from foreframe.inspection.near_duplicates import Nearest, Scenes
 from foreframe.inspection.scan import Scan, frame_count, frames_of
@@ -28,12 +29,14 @@ def name_of(pair: tuple[str, str]) -> str:
     return "_".join(pair)
 
 
-def sets(split: SplitRuns, scenes: Scenes, interval: float) -> dict[str, Any]:
+def sets(split: SplitRuns, view: View, scenes: Scenes, interval: float) -> dict[str, Any]:
     """Return the size of each set; `interval` is in seconds, playing time in minutes."""
-    return {name: _set(split, name, scenes, interval) for name in SETS}
+    return {name: _set(split, name, view, scenes, interval) for name in SETS}
 
 
-def _set(split: SplitRuns, name: str, scenes: Scenes, interval: float) -> dict[str, Any]:
+def _set(
+    split: SplitRuns, name: str, view: View, scenes: Scenes, interval: float
+) -> dict[str, Any]:
     runs = split.runs(name)
     frames = frame_count(runs)
     starts = numpy.array([start for start, _ in runs])
@@ -42,7 +45,7 @@ def _set(split: SplitRuns, name: str, scenes: Scenes, interval: float) -> dict[s
         "runs": len(runs),
         "frames": frames,
         "minutes": frames * interval / 60,
-        "clips": len(split.starts(name)),
+        "clips": len(view.starts(split, name)),
     }
 
 
@@ -62,8 +65,9 @@ def pixel_statistics(found: Scan) -> dict[str, Any]:
 
 
 def motion_statistics(found: Scan, split: SplitRuns) -> dict[str, Any]:
-    """Return the motion of each set."""
-    return {name: asdict(motion.summary(motion_of(found, split, name))) for name in SETS}
+    """Return the motion of each set; None for a set in which no frame follows another."""
+    steps = {name: motion.summary(motion_of(found, split, name)) for name in SETS}
+    return {name: None if found is None else asdict(found) for name, found in steps.items()}
 
 
 def motion_of(found: Scan, split: SplitRuns, name: str) -> NDArray[numpy.float64]:
@@ -110,26 +114,25 @@ class Duplicates:
     values: dict[str, Any]
 
 
-def duplicates(found: Scan, split: SplitRuns, scenes: Scenes) -> Duplicates:
+def duplicates(found: Scan, split: SplitRuns, view: View, scenes: Scenes) -> Duplicates:
     """Return the nearest clips between the sets, and between different training scenes."""
-    offsets_K = perceptual_hash.offsets(split.clip_frames)
-    every = {name: windows(split.runs(name), split.clip_frames, 1) for name in SETS}
-    clips = near_duplicates.spread(split.starts("train"), near_duplicates.CALIBRATION)
+    offsets_K = perceptual_hash.offsets(view.frames)
+    every = {name: windows(split.runs(name), view.frames, 1) for name in SETS}
+    starts = {name: view.starts(split, name) for name in SETS}
+    clips = near_duplicates.spread(starts["train"], near_duplicates.CALIBRATION)
     usual = near_duplicates.nearest(found.hashes, clips, every["train"], offsets_K, scenes)
     threshold = near_duplicates.threshold(usual)
     usual_values = _looked_up(usual, threshold)
     nearest, shown, pairs = {}, {}, {}
     for first, second in PAIRS:
         name = name_of((first, second))
-        queries = near_duplicates.spread(split.starts(second), near_duplicates.QUERIES)
+        queries = near_duplicates.spread(starts[second], near_duplicates.QUERIES)
         looked = near_duplicates.nearest(found.hashes, queries, every[first], offsets_K, None)
-        same = identical.occurring(
-            found.checksums, split.starts(second), every[first], split.clip_frames
-        )
+        same = identical.occurring(found.checksums, starts[second], every[first], view.frames)
         nearest[name] = looked
         shown[name] = near_duplicates.closest(looked, scenes, SHOWN_PAIRS)
         pairs[name] = {
-            "clips": len(split.starts(second)),
+            "clips": len(starts[second]),
             "identical": int(same.sum()),
             "windows": len(every[first]),
             **_looked_up(looked, threshold),

@@ -45,7 +45,8 @@ def steps(frames_NHWC: Frames, before_HWC: Frames | None) -> Motion:
     steps_N = numpy.full(len(frames_NHWC), numpy.nan)
     if before_HWC is not None:
         steps_N[0] = _differences(frames_NHWC[:1], before_HWC[None])[0]
-    steps_N[1:] = _differences(frames_NHWC[1:], frames_NHWC[:-1])
+    if len(frames_NHWC) > 1:
+        steps_N[1:] = _differences(frames_NHWC[1:], frames_NHWC[:-1])
     return steps_N
 
 
@@ -56,9 +57,14 @@ def _differences(first_NHWC: Frames, second_NHWC: Frames) -> Motion:
     return total_N / math.prod(first_NHWC.shape[1:])
 
 
-def summary(steps_N: Motion) -> Summary:
-    """Return the summary of steps in levels; NaN, where no frame comes before, is left out."""
+def summary(steps_N: Motion) -> Summary | None:
+    """Return the summary of steps in levels; NaN, where no frame comes before, is left out.
+
+    None where nothing is left, as in sets of single images.
+    """
     steps_S = steps_N[~numpy.isnan(steps_N)]
+    if not len(steps_S):
+        return None
     low, median, high = numpy.quantile(steps_S, (0.05, 0.5, 0.95)).tolist()
     return Summary(
         steps=len(steps_S),

@@ -12,9 +12,9 @@ import h5py
 import numpy
 from numpy.typing import NDArray
 
-from foreframe import frames as frames_file
-from foreframe.clips import SplitRuns
 from foreframe.config.split import SETS
+from foreframe.data import frames as frames_file
+from foreframe.data.clips import SplitRuns
 from foreframe.errors import ArtefactError
 
 BYTES = 4 * 2**20  # of a block, about

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy
 from numpy.typing import NDArray
 
-from foreframe.clips import Run, SplitRuns
 from foreframe.config.split import SETS
+from foreframe.data.clips import Run, SplitRuns
 from foreframe.inspection import drift, identical, motion, perceptual_hash, pixels
 from foreframe.inspection.reading import Block
 

@@ -5,12 +5,18 @@ It cannot see motion: the same frames in any order have the same FID.
 Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from foreframe.features import images, inception_v3, layout
 from foreframe.features.store import Weights
-from foreframe.metrics import frames
+from foreframe.metrics import catalogue, frames
+from foreframe.metrics.metric import Metric
+from foreframe.metrics.video_sets import FrechetSets
 
 NEEDED = ("inception_v3",)  # weights in the store
 
@@ -72,3 +78,14 @@ class FidFeatures(Inception):
         """
         features_ND = self.network.pooled(self.prepared(frames_BTHWC))
         return features_ND.unflatten(0, frames_BTHWC.shape[:2])
+
+
+def metric(weights: Path, device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    about = Metric("fid", VARIANT, BETTER, UNIT)
+
+    def build(found: Sequence[Weights]) -> Metric:
+        features = FidFeatures(found[0], device)
+        return replace(about, digest=features.digest, accumulate=lambda: FrechetSets(features))
+
+    return catalogue.learned(about, NEEDED, weights, build)

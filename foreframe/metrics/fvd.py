@@ -6,6 +6,9 @@ Whether the context's frames belong to a clip is for whoever makes the clips, an
 Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours, K = 1 row of features.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,7 +17,9 @@ from torch import Tensor
 from foreframe.errors import UserError
 from foreframe.features import i3d, images, layout
 from foreframe.features.store import Weights
-from foreframe.metrics import frames
+from foreframe.metrics import catalogue, frames
+from foreframe.metrics.metric import Metric
+from foreframe.metrics.video_sets import FrechetSets
 
 Output = Literal["logits", "pooled"]
 SIZES = {"logits": i3d.CLASSES, "pooled": i3d.POOLED}
@@ -73,3 +78,19 @@ class FvdFeatures:
         x_BTCHW = (2 * x_NCHW - 1).unflatten(0, frames_BTHWC.shape[:2])
         features_BD: Tensor = self._features(x_BTCHW.transpose(1, 2))
         return features_BD[:, None]
+
+
+def metric(weights: Path, device: torch.device) -> Metric:
+    """Return the metric over the logits, as most papers compute it."""
+    return over("fvd", "logits", weights, device)
+
+
+def over(name: str, output: Output, folder: Path, device: torch.device) -> Metric:
+    """Return the metric over one of the network's outputs, as protocols know it."""
+    about = Metric(name, VARIANTS[output], BETTER, UNIT)
+
+    def build(found: Sequence[Weights]) -> Metric:
+        features = FvdFeatures(found[0], device, output)
+        return replace(about, digest=features.digest, accumulate=lambda: FrechetSets(features))
+
+    return catalogue.learned(about, NEEDED, folder, build)

@@ -5,15 +5,19 @@ It never sees a real frame, so that it says little about video of one kind, such
 Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours, K classes, S splits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from foreframe.errors import UserError
 from foreframe.features import inception_v3
-from foreframe.metrics import frames
+from foreframe.features.store import Weights
+from foreframe.metrics import catalogue, frames
 from foreframe.metrics.fid import Inception
+from foreframe.metrics.metric import Accumulator, Found, Metric
 
 SPLITS = 10
 NEEDED = ("inception_v3",)  # weights in the store
@@ -88,3 +92,35 @@ class InceptionScore:
         entropy_S = -torch.special.entr(marginal_SK).sum(dim=1)
         scores_S = (self._information_S / self._frames_S - entropy_S).exp()
         return Score(float(scores_S.mean()), float(scores_S.std(correction=0)), self._count)
+
+
+class InceptionSets(Accumulator):
+    """The inception score of each set by itself."""
+
+    def __init__(self, network: Inception) -> None:
+        """Start with no clip seen."""
+        self._network = network
+        self._scores: dict[str, InceptionScore] = {}
+        self._frames: dict[str, int] = {}
+
+    def update(self, name: str, frames_BTHWC: Tensor) -> None:
+        """Add clips; see `Accumulator`."""
+        self._scores.setdefault(name, InceptionScore(self._network)).update(frames_BTHWC)
+        self._frames[name] = self._frames.get(name, 0) + frames_BTHWC[:, :, 0, 0, 0].numel()
+
+    def result(self, name: str) -> Found:
+        """Return the score; with fewer frames than splits there is none."""
+        if self._frames[name] < SPLITS:
+            return Found(None, missing=f"{SPLITS} splits need as many frames.")
+        return Found(self._scores[name].result().value)
+
+
+def metric(weights: Path, device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    about = Metric("inception_score", VARIANT, BETTER, UNIT)
+
+    def build(found: Sequence[Weights]) -> Metric:
+        network = Inception(found[0], device)
+        return replace(about, digest=network.digest, accumulate=lambda: InceptionSets(network))
+
+    return catalogue.learned(about, NEEDED, weights, build)

@@ -9,6 +9,9 @@ Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours or c
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -18,7 +21,8 @@ from foreframe.errors import UserError
 from foreframe.features import alexnet, images, layout, vgg16
 from foreframe.features.lpips_heads import LpipsHeads
 from foreframe.features.store import Weights
-from foreframe.metrics import frames
+from foreframe.metrics import catalogue, frames
+from foreframe.metrics.metric import Metric
 
 Backbone = Literal["alex", "vgg"]
 BACKBONES = {"alex": alexnet, "vgg": vgg16}
@@ -101,3 +105,14 @@ class Lpips:
 def _normalised(x_NCHW: Tensor) -> Tensor:
     """Return unit feature vectors at every place (Zhang et al. 2018, eq. 1)."""
     return x_NCHW / (x_NCHW.square().sum(dim=1, keepdim=True).sqrt() + EPSILON)
+
+
+def over(backbone: Backbone, folder: Path, device: torch.device) -> Metric:
+    """Return the metric with one of the networks, as protocols know it."""
+    about = Metric(f"lpips_{backbone}", VARIANTS[backbone], BETTER, UNIT)
+
+    def build(found: Sequence[Weights]) -> Metric:
+        network = Lpips(backbone, found[0], found[1], device)
+        return replace(about, digest=network.digest, compare=network)
+
+    return catalogue.learned(about, NEEDED[backbone], folder, build)

@@ -3,13 +3,21 @@
 Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 
 VARIANT = "mean of the absolute error over pixels and colours in [0, 1], then the mean over frames"
 BETTER: frames.Better = "lower"
 UNIT = "[0, 1]"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("mae", VARIANT, BETTER, UNIT, compare=mae)
 
 
 def mae(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

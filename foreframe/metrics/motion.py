@@ -10,10 +10,13 @@ the first predicted one is not seen. The course over the horizon is the ratio of
 Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 
 from foreframe.errors import UserError
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 from foreframe.metrics.relative import FLOOR, octaves
 
 VARIANT = (
@@ -23,6 +26,11 @@ VARIANT = (
 )
 BETTER: frames.Better = "lower"
 UNIT = "octaves"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("motion", VARIANT, BETTER, UNIT, compare=motion, amounts=both)
 
 
 def motion(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

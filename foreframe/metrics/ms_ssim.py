@@ -6,10 +6,13 @@ usual 64 or 128 pixels have no five-scale value; fewer scales would be another m
 Shapes: B clips, T frames, N = B T, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 from torch.nn import functional
 
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 from foreframe.metrics.ssim import WINDOW, check_size, similarity
 from foreframe.metrics.ssim_padded import reflected
 
@@ -24,6 +27,11 @@ VARIANT = (
 )
 BETTER: frames.Better = "higher"
 UNIT = "1"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("ms_ssim", VARIANT, BETTER, UNIT, compare=ms_ssim)
 
 
 def ms_ssim(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

@@ -6,13 +6,21 @@ depends on the training set's standard deviation; frames in [0, 1] are comparabl
 Shapes: B clips, C colours, T frames, H rows, W columns.
 """
 
+from pathlib import Path
+
 import torch
 
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 
 VARIANT = "mean over pixels and colours; standardised values for autoencoders, [0, 1] for frames"
 BETTER: frames.Better = "lower"
 UNIT = "[0, 1] squared"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("mse", VARIANT, BETTER, UNIT, compare=mse)
 
 
 def standardised_mse(real_BCTHW: torch.Tensor, predicted_BCTHW: torch.Tensor) -> torch.Tensor:

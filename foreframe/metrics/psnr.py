@@ -6,15 +6,23 @@ is part of the name here. Identical frames count as 100 dB: a mean must stay a n
 Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 
 from foreframe.metrics.frames import Better
+from foreframe.metrics.metric import Metric
 from foreframe.metrics.mse import mse
 
 CAP = 100.0  # dB
 VARIANT = "10 log10(1 / MSE) per frame over all colours, at most 100 dB, then the mean over frames"
 BETTER: Better = "higher"
 UNIT = "dB"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("psnr", VARIANT, BETTER, UNIT, compare=psnr)
 
 
 def psnr(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ Shapes: B clips, T frames, H rows, W columns, C channels, K = 1 row of features 
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy
 import torch
@@ -25,6 +26,8 @@ from foreframe import randomness
 from foreframe.errors import UserError
 from foreframe.features import images
 from foreframe.metrics.frames import Better
+from foreframe.metrics.metric import Metric
+from foreframe.metrics.video_sets import FrechetSets
 
 WIDTHS = (16, 16, 32)  # channels of the three layers, finer to coarser
 KERNELS = ((3, 5, 5), (3, 3, 3), (3, 3, 3))  # frames, rows, columns
@@ -135,3 +138,10 @@ def _digest(weights: list[Tensor]) -> str:
     for weight in weights:
         content.update(weight.numpy().astype("<f4").tobytes())
     return content.hexdigest()
+
+
+def metric(_weights: Path, device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    features = RandomVideoFeatures(device)
+    about = (VARIANT, BETTER, UNIT, features.digest)
+    return Metric("random_video_distance", *about, accumulate=lambda: FrechetSets(features))

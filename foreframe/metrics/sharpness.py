@@ -9,10 +9,13 @@ keeps it however blurred. The decay over the horizon is the ratio of means over 
 Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 
 from foreframe.errors import UserError
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 from foreframe.metrics.relative import FLOOR, octaves
 
 VARIANT = (
@@ -22,6 +25,11 @@ VARIANT = (
 )
 BETTER: frames.Better = "lower"
 UNIT = "octaves"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("sharpness", VARIANT, BETTER, UNIT, compare=sharpness, amounts=both)
 
 
 def sharpness(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

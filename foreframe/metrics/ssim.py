@@ -10,11 +10,13 @@ Shapes: B clips, T frames, N = B T, H rows, W columns, C = 3 colours.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from foreframe.errors import UserError
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 
 SIGMA = 1.5  # of the Gaussian window, in pixels
 WINDOW = 11  # pixels a side: 3.5 sigma to each side of the centre
@@ -25,6 +27,11 @@ VARIANT = (
 )
 BETTER: frames.Better = "higher"
 UNIT = "1"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("ssim", VARIANT, BETTER, UNIT, compare=ssim)
 
 
 def ssim(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

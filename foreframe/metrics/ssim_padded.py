@@ -6,10 +6,13 @@ It stands here so that numbers published with torchmetrics have a name of their 
 Shapes: B clips, T frames, N = B T, H rows, W columns, C = 3 colours.
 """
 
+from pathlib import Path
+
 import torch
 from torch.nn import functional
 
 from foreframe.metrics import frames
+from foreframe.metrics.metric import Metric
 from foreframe.metrics.ssim import BORDER, WINDOW, check_size, similarity
 
 VARIANT = (
@@ -18,6 +21,11 @@ VARIANT = (
 )
 BETTER: frames.Better = "higher"
 UNIT = "1"
+
+
+def metric(_weights: Path, _device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return Metric("ssim_padded", VARIANT, BETTER, UNIT, compare=ssim_padded)
 
 
 def ssim_padded(real_BTHWC: torch.Tensor, predicted_BTHWC: torch.Tensor) -> torch.Tensor:

@@ -1,48 +1,19 @@
-"""Metrics of whole sets of clips behind one interface: fed in batches, a value or a reason at last.
+"""Frechet distances of whole sets of clips: fed in batches, a value or a reason at last.
 
 Shapes: B clips, T frames, H rows, W columns, C = 3 colours.
 """
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from foreframe.metrics import frechet, inception_score
-from foreframe.metrics.fid import Inception
+from foreframe.metrics import frechet
 from foreframe.metrics.frechet import REAL, FrechetDistance
-from foreframe.metrics.inception_score import InceptionScore
+from foreframe.metrics.metric import Accumulator, Found
 
 RESAMPLES = 200  # for an interval
 LARGEST = 512  # features; beyond that an interval would take hours
 SEED = 0  # of the resampled clips
-
-
-@dataclass(frozen=True)
-class Found:
-    """A set's value with the ends of its interval, if there is one; or why there is no value."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    missing: str | None = None
-
-
-class Accumulator(ABC):
-    """Compares sets of clips with the set `REAL` of true ones."""
-
-    @abstractmethod
-    def update(self, name: str, frames_BTHWC: Tensor) -> None:
-        """Add clips to the set `name`, uint8 or floating point in [0, 1].
-
-        Raises:
-            UserError: clips that the metric cannot take: too short, too small, or no frames.
-        """
-
-    @abstractmethod
-    def result(self, name: str) -> Found:
-        """Return what the set `name` scores."""
 
 
 class FrechetSets(Accumulator):
@@ -77,24 +48,3 @@ class FrechetSets(Accumulator):
         resamples = RESAMPLES if self._size <= LARGEST else 0
         found = self._distance.result(name, seed=SEED, resamples=resamples)
         return Found(found.value, found.low, found.high)
-
-
-class InceptionSets(Accumulator):
-    """The inception score of each set by itself."""
-
-    def __init__(self, network: Inception) -> None:
-        """Start with no clip seen."""
-        self._network = network
-        self._scores: dict[str, InceptionScore] = {}
-        self._frames: dict[str, int] = {}
-
-    def update(self, name: str, frames_BTHWC: Tensor) -> None:
-        """Add clips; see `Accumulator`."""
-        self._scores.setdefault(name, InceptionScore(self._network)).update(frames_BTHWC)
-        self._frames[name] = self._frames.get(name, 0) + frames_BTHWC[:, :, 0, 0, 0].numel()
-
-    def result(self, name: str) -> Found:
-        """Return the score; with fewer frames than splits there is none."""
-        if self._frames[name] < inception_score.SPLITS:
-            return Found(None, missing=f"{inception_score.SPLITS} splits need as many frames.")
-        return Found(self._scores[name].result().value)

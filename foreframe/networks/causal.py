@@ -36,9 +36,12 @@ class CausalConv3d(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs, *kernel))
         self.bias = nn.Parameter(torch.empty(outputs))
         self.register_buffer("mask", self._mask(), persistent=False)
-        draw(self.weight, self.bias, None)
 
     mask: Tensor
+
+    def draw(self, numbers: torch.Generator) -> None:
+        """Draw weight and bias as PyTorch draws those of a convolution."""
+        draw(self.weight, self.bias, numbers)
 
     def offsets(self) -> list[Offset]:
         """Return the (time, row, column) steps from an output to the inputs that it sees."""

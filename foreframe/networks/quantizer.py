@@ -64,20 +64,20 @@ class Quantizer(nn.Module):
         self.register_buffer("count", torch.zeros(size, dtype=torch.float32))
         self.register_buffer("total", torch.zeros(size, dimension, dtype=torch.float32))
 
-    def start(self, generator: torch.Generator) -> None:
+    def start(self, numbers: torch.Generator) -> None:
         """Draw the codebook, whose elements are U(0,1) or N(0,1); m starts as the codebook."""
         if self.averages.init == "uniform":
-            self.codebook.uniform_(0, 1, generator=generator)
+            self.codebook.uniform_(0, 1, generator=numbers)
         else:
-            self.codebook.normal_(0, 1, generator=generator)
+            self.codebook.normal_(0, 1, generator=numbers)
         self.count.fill_(self.averages.initial_count)
         self.total.copy_(self.codebook)
 
-    def forward(self, z_BDTHW: Tensor, generator: torch.Generator | None) -> Quantized:
+    def forward(self, z_BDTHW: Tensor, numbers: torch.Generator) -> Quantized:
         """Quantise; in training mode also update the codebook, after its use.
 
-        The generator chooses the encoder outputs that dead codes restart from; without a restart
-        threshold, and in eval mode, it is not used.
+        The numbers choose the encoder outputs that dead codes restart from; without a restart
+        threshold, and in eval mode, they are not used.
         """
         with _full_precision(z_BDTHW.device):
             z_BTHWD = z_BDTHW.detach().float().movedim(1, -1)
@@ -89,7 +89,7 @@ class Quantizer(nn.Module):
             counts_K, totals_KD = self._sums(z_ND, ids_N)
             if self.training:
                 self._update(counts_K, totals_KD)
-                self._restart(z_ND, generator)
+                self._restart(z_ND, numbers)
             vectors_BDTHW = _StraightThrough.apply(z_BDTHW, codes_BDTHW)  # type: ignore[no-untyped-call]
         return Quantized(z_BDTHW, vectors_BDTHW, ids_BTHW, commitment, counts_K)
 
@@ -136,7 +136,7 @@ class Quantizer(nn.Module):
         return (self.count + epsilon) / (total + len(self.count) * epsilon) * total
 
     @torch.no_grad()
-    def _restart(self, z_ND: Tensor, generator: torch.Generator | None) -> None:
+    def _restart(self, z_ND: Tensor, numbers: torch.Generator) -> None:
         """Move codes that have died to random encoder outputs of this batch.
 
         It comes after the update, which would overwrite it, and sets N and m as well as e, which
@@ -145,9 +145,8 @@ class Quantizer(nn.Module):
         threshold = self.averages.restart_threshold
         if threshold == 0:
             return
-        assert generator is not None, "restarting codes needs the step's generator"
         # Drawn for all codes, on the CPU: the host need not know which of them are dead.
-        choice_K = torch.randint(len(z_ND), self.count.shape, generator=generator)
+        choice_K = torch.randint(len(z_ND), self.count.shape, generator=numbers)
         fresh_KD = z_ND[choice_K.to(z_ND.device)]
         dead_K = self.count < threshold
         dead_K1 = dead_K[:, None]

@@ -3,24 +3,17 @@
 Shapes: B clips, t given frames, h predicted frames, H rows, W columns, C = 3 colours.
 """
 
-from collections.abc import Sequence
-
-from torch import Tensor
-
-from foreframe.config.sampling import Choice
-from foreframe.predictors import Predictor
+from foreframe.config.sampling import Options
+from foreframe.predictors import Context, Prediction, Predictor
+from foreframe.randomness import Draws
 
 
 class CopyLastFrame(Predictor):
-    """Repeats the last given frame; choice, seed and numbers of the clips have no influence."""
+    """Repeats the last given frame of a clip, whatever is drawn."""
 
-    def predict(
-        self,
-        context_BtHWC: Tensor,
-        horizon: int,
-        choice: Choice,
-        seed: int,
-        clips: Sequence[int],
-    ) -> Tensor:
+    def _predict(
+        self, context: Context, horizon: int, options: Options, draws: Draws
+    ) -> Prediction:
         """Return the last frame `horizon` times: uint8 (B,h,H,W,C)."""
-        return context_BtHWC[:, -1:].expand(-1, horizon, -1, -1, -1).contiguous()
+        last_B1HWC = context.frames[context.places(draws), -1:]
+        return Prediction(last_B1HWC.expand(-1, horizon, -1, -1, -1).contiguous())

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from foreframe.config.sampling import Choice
+from foreframe.config.sampling import Options
 from foreframe.errors import UserError
-from foreframe.predictors import Predictor
+from foreframe.predictors import Context, Prediction, Predictor
+from foreframe.randomness import Draws
 
 # Noise alone makes the best of many displacements look a little better than staying; a block counts
 # as moving only if less than this part of the difference is left.
@@ -43,7 +44,7 @@ class Field:
 
 
 class LinearMotion(Predictor):
-    """Moves blocks of the last frame on; choice, seed and numbers of the clips have no influence.
+    """Moves blocks of the last frame on, whatever is drawn.
 
     Attributes:
         block: pixels along a side of a block; blocks at the lower and right border may be smaller.
@@ -61,19 +62,15 @@ class LinearMotion(Predictor):
         self.block = block
         self.radius = radius
 
-    def predict(
-        self,
-        context_BtHWC: Tensor,
-        horizon: int,
-        choice: Choice,
-        seed: int,
-        clips: Sequence[int],
-    ) -> Tensor:
+    def _predict(
+        self, context: Context, horizon: int, options: Options, draws: Draws
+    ) -> Prediction:
         """Return the given motion, continued: uint8 (B,h,H,W,C).
 
         Raises:
             UserError: fewer than two frames are given, or they are not uint8.
         """
+        context_BtHWC = context.frames[context.places(draws)]
         if context_BtHWC.shape[1] < 2 or context_BtHWC.dtype != torch.uint8:
             raise UserError(
                 f"{context_BtHWC.shape[1]} frames of {context_BtHWC.dtype} show no motion that "
@@ -85,7 +82,8 @@ class LinearMotion(Predictor):
         behind_BHWC = context_BtHWC.sort(dim=1).values[:, middle]
         last_BHWC = context_BtHWC[:, -1]
         steps = range(1, horizon + 1)
-        return torch.stack([self._moved(last_BHWC, behind_BHWC, field, k) for k in steps], dim=1)
+        moved = [self._moved(last_BHWC, behind_BHWC, field, k) for k in steps]
+        return Prediction(torch.stack(moved, dim=1))
 
     def measure(self, earlier_BHWC: Tensor, later_BHWC: Tensor) -> Field:
         """Return how each block of the later frames moved since the earlier ones, uint8 both.

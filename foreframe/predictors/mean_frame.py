@@ -8,16 +8,17 @@ Shapes: B clips, t given frames, h predicted frames, N training frames, H rows, 
 colours.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from foreframe.config.sampling import Choice
+from foreframe.config.sampling import Options
 from foreframe.errors import UserError
-from foreframe.predictors import Predictor
+from foreframe.predictors import Context, Prediction, Predictor
+from foreframe.randomness import Draws
 
 
 def mean_frame(blocks_NHWC: Iterable[NDArray[numpy.uint8]]) -> Tensor:
@@ -44,29 +45,26 @@ def mean_frame(blocks_NHWC: Iterable[NDArray[numpy.uint8]]) -> Tensor:
 
 
 class TrainingMean(Predictor):
-    """Shows the mean training frame; the given frames have no influence but by their number."""
+    """Shows the mean training frame, whatever is given; so it needs nothing to go on from."""
+
+    generates = True
 
     def __init__(self, mean_HWC: Tensor) -> None:
         """Take the mean frame, uint8, as `mean_frame` returns it."""
         self.mean_HWC = mean_HWC
 
-    def predict(
-        self,
-        context_BtHWC: Tensor,
-        horizon: int,
-        choice: Choice,
-        seed: int,
-        clips: Sequence[int],
-    ) -> Tensor:
+    def _predict(
+        self, context: Context, horizon: int, options: Options, draws: Draws
+    ) -> Prediction:
         """Return the mean frame `horizon` times for each clip: uint8 (B,h,H,W,C).
 
         Raises:
             UserError: the given frames have another size than the training frames.
         """
-        if context_BtHWC.shape[2:] != self.mean_HWC.shape:
+        shape = tuple(context.frames.shape[2:])
+        if shape != self.mean_HWC.shape:
             raise UserError(
-                f"frames of {tuple(context_BtHWC.shape[2:])} cannot be predicted by the mean of "
-                f"training frames of {tuple(self.mean_HWC.shape)}: give clips of that size."
+                f"frames of {shape} cannot be predicted by the mean of training frames of "
+                f"{tuple(self.mean_HWC.shape)}: give clips of that size."
             )
-        mean_HWC = self.mean_HWC.to(context_BtHWC.device)
-        return mean_HWC.expand(len(context_BtHWC), horizon, -1, -1, -1).contiguous()
+        return Prediction(self.mean_HWC.expand(len(draws), horizon, -1, -1, -1).contiguous())

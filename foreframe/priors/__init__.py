@@ -7,22 +7,20 @@ Shapes: B batch, K codes, T H W code grid.
 """
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from foreframe import kinds
-from foreframe.artefacts import tensors
-from foreframe.config import reading
-from foreframe.config.base import Strict
-from foreframe.config.training import Training
 from foreframe.errors import ArtefactError, UserError
+from foreframe.models import AGAIN, Model, ModelSettings, Role
 from foreframe.priors.actions import Actions
+from foreframe.randomness import Draws
+from foreframe.training.objective import Moment
 
 PACKAGE = "foreframe.priors"
 SCHEMA = "prior"
@@ -32,14 +30,12 @@ ACTIONS = "actions"
 Grid = tuple[int, int, int]  # code-frames, rows, columns
 
 
-class PriorSettings(Strict):
+class PriorSettings(ModelSettings):
     """What the settings of every kind of prior have; `condition_on` names levels above `level`."""
 
-    kind: str
     level: str
     condition_on: tuple[str, ...]
     actions: Literal["none", "input"]  # input: added to the first features of their code-frame
-    training: Training
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -55,25 +51,46 @@ class Codes:
     codebook_size: int
 
 
-class Prior(nn.Module, ABC):
-    """A distribution over the codes of one level, a product over positions in raster order.
+@dataclass(frozen=True)
+class Given:
+    """What the latents tell a prior.
 
-    `codes` is the shape of what is modelled; `conditions` those of the levels it is given, by name;
-    `actions` are those it is given, or None.
+    Attributes:
+        codes: the shape of the level that is modelled.
+        conditions: those of the levels above that it is given, by name.
+        actions: those it is given, or None.
     """
 
-    def __init__(
-        self,
-        settings: PriorSettings,
-        codes: Codes,
-        conditions: Mapping[str, Codes],
-        actions: Actions | None,
-    ):
+    codes: Codes
+    conditions: Mapping[str, Codes]
+    actions: Actions | None
+
+
+class Prior(Model):
+    """A distribution over the codes of one level; a kind has a density or draws whole grids."""
+
+    settings: PriorSettings
+    given: Given
+
+    def __init__(self, settings: PriorSettings, given: Given) -> None:
         super().__init__()
         self.settings = settings
-        self.codes = codes
-        self.conditions = dict(conditions)
-        self.actions = actions
+        self.given = given
+
+    @property
+    def codes(self) -> Codes:
+        """The shape of the level that is modelled."""
+        return self.given.codes
+
+    @property
+    def conditions(self) -> Mapping[str, Codes]:
+        """The shapes of the levels that it is given, by name."""
+        return self.given.conditions
+
+    @property
+    def actions(self) -> Actions | None:
+        """The actions that it is given, or None."""
+        return self.given.actions
 
     @property
     def grid(self) -> Grid:
@@ -85,6 +102,27 @@ class Prior(nn.Module, ABC):
         """How many codes the level has."""
         return self.codes.codebook_size
 
+
+class ImplicitPrior(Prior):
+    """A prior without a density: it draws all codes of a grid at once, as a generator does."""
+
+    @abstractmethod
+    def sample(
+        self, given_BTHW: Tensor, latents: Mapping[str, Tensor], draws: Draws, window: int
+    ) -> Tensor:
+        """Return codes (B,T,H,W) int64 that begin with the given ones, (B,t,H,W), t < T.
+
+        `latents` holds what the prior is given, as in `AutoregressivePrior.condition`; `draws` and
+        `window` name the random numbers.
+
+        Raises:
+            UserError: codes are given, and the kind cannot go on from any.
+        """
+
+
+class AutoregressivePrior(Prior):
+    """A prior that is a product over positions in raster order, each a known distribution."""
+
     def shortened(self, code_frames: int) -> Self:
         """Return this prior over the first code-frames of its grid alone, with the same weights.
 
@@ -92,7 +130,8 @@ class Prior(nn.Module, ABC):
         """
         assert 1 <= code_frames <= self.grid[0]
         other = copy.copy(self)
-        other.codes = replace(self.codes, grid=(code_frames, *self.grid[1:]))
+        codes = replace(self.codes, grid=(code_frames, *self.grid[1:]))
+        other.given = replace(self.given, codes=codes)
         return other
 
     @abstractmethod
@@ -122,6 +161,18 @@ class Prior(nn.Module, ABC):
         logits = logits if logits.element_size() >= 4 else logits.float()
         return -functional.cross_entropy(logits, codes_BTHW, reduction="none")
 
+    def loss(self, batch: Mapping[str, Tensor], moment: Moment) -> dict[str, Tensor]:
+        """Return the mean negative log-likelihood of a code, in nats, a scalar.
+
+        Teacher-forced: the codes of earlier positions and of the levels above are the true ones, so
+        all positions are trained at once. `batch` holds codes by level, and `ACTIONS` if taken.
+        """
+        log_prob = self.log_prob(batch[self.settings.level], self.condition(batch))
+        return {"loss": -log_prob.mean()}
+
+
+ROLE: Role[Prior] = Role(SCHEMA, PACKAGE, Given)
+
 
 def build(
     settings: PriorSettings,
@@ -143,64 +194,37 @@ def build(
             "has none. Set its actions to none, or use a source that records actions, such as "
             "car_racing."
         )
-    prior: Prior = kinds.find(PACKAGE, settings.kind).build(settings, codes, conditions, taken)
-    return prior
+    return ROLE.build(settings, Given(codes, dict(conditions), taken))
 
 
 def save(path: Path, prior: Prior) -> None:
     """Write a prior's weights with everything that `load` needs."""
-    header: dict[str, Any] = {
-        "kind": prior.settings.kind,
-        "settings": prior.settings.model_dump(mode="json"),
-        "grid": list(prior.grid),
-        "codebook_size": prior.codebook_size,
-        "condition": {
-            level: {"grid": list(codes.grid), "codebook_size": codes.codebook_size}
-            for level, codes in prior.conditions.items()
-        },
-    }
-    if prior.actions is not None:
-        header["actions"] = asdict(prior.actions)
-    tensors.write(path, prior.state_dict(), SCHEMA, header)
+    ROLE.save(path, prior)
+
+
+def density(prior: Prior) -> AutoregressivePrior:
+    """Return a prior as one with a density.
+
+    Raises:
+        UserError: it has none.
+    """
+    if not isinstance(prior, AutoregressivePrior):
+        raise UserError(
+            f"The prior of the level {prior.settings.level} is a {prior.settings.kind}, which "
+            "gives no probabilities. Use a kind that does, such as pixel_snail."
+        )
+    return prior
 
 
 def load(path: Path, level: str) -> Prior:
     """Read the prior of a level, in eval mode, on the CPU.
 
     Raises:
-        ArtefactError: the file is missing, damaged, of another level, or not what this version of
-            its kind writes.
+        ArtefactError: the prior is of another level, or as `Role.load`.
     """
-    weights, header = tensors.read(path, SCHEMA)
-    settings: Any = kinds.find(PACKAGE, header["kind"]).Settings
-    # Files from before priors could take actions do not say so.
-    settings = reading.validate(settings, {"actions": "none", **header["settings"]}, str(path))
-    if settings.level != level:
+    prior = ROLE.load(path)
+    if prior.settings.level != level:
         raise ArtefactError(
-            f"{path} is a prior of the level {settings.level}, not {level}. "
-            "Delete it and run `dvc repro` to make it again."
+            f"{path} is a prior of the level {prior.settings.level}, not {level}. {AGAIN}"
         )
-    conditions = {level: _codes(shape) for level, shape in header["condition"].items()}
-    prior = build(settings, _codes(header), conditions, _actions(header))
-    try:
-        prior.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ArtefactError(
-            f"{path} has other weights than a {header['kind']} of these settings: {error}. "
-            "Delete it and run `dvc repro` to make it again."
-        ) from None
-    return prior.eval()
-
-
-def _codes(shape: Mapping[str, Any]) -> Codes:
-    frames, rows, columns = shape["grid"]
-    return Codes((frames, rows, columns), shape["codebook_size"])
-
-
-def _actions(header: Mapping[str, Any]) -> Actions | None:
-    if "actions" not in header:
-        return None
-    found = header["actions"]
-    return Actions(
-        tuple(found["names"]), found["frames"], tuple(found["mean"]), tuple(found["std"])
-    )
+    return prior

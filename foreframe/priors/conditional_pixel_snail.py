@@ -17,11 +17,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.config.training import Training
 from foreframe.errors import UserError
 from foreframe.networks import causal
 from foreframe.networks.snail import GatedResidualLayer, Trunk
-from foreframe.priors import Codes, PriorSettings
-from foreframe.priors.actions import Actions
+from foreframe.priors import Given, PriorSettings
 from foreframe.priors.snail import SnailPrior
 
 INPUT_KERNEL = (2, 2, 2)
@@ -35,6 +35,7 @@ class Settings(PriorSettings):
     """Widths, depths and kernels; Xu 2022 states their total of 102 million parameters alone."""
 
     kind: Literal["conditional_pixel_snail"]
+    training: Training
     condition_on: tuple[str]
     channels: Count  # F
     residual_layers: Count  # r, in each block
@@ -93,15 +94,10 @@ class ConditionalPixelSnail(SnailPrior):
 
     settings: Settings
 
-    def __init__(
-        self,
-        settings: Settings,
-        codes: Codes,
-        conditions: Mapping[str, Codes],
-        actions: Actions | None,
-    ) -> None:
-        super().__init__(settings, codes, conditions, actions)
-        (self.given,) = settings.condition_on
+    def __init__(self, settings: Settings, given: Given) -> None:
+        super().__init__(settings, given)
+        (self.level_above,) = settings.condition_on
+        codes = given.codes
         self.input = causal.code_input(codes.codebook_size, settings.channels, INPUT_KERNEL)
         self.trunk = Trunk(
             settings.channels,
@@ -113,7 +109,7 @@ class ConditionalPixelSnail(SnailPrior):
             codes.codebook_size,
         )
         self.stack = ConditionStack(
-            conditions[self.given].codebook_size,
+            given.conditions[self.level_above].codebook_size,
             settings.condition_channels,
             settings.condition_layers,
             settings.condition_kernel,
@@ -126,23 +122,22 @@ class ConditionalPixelSnail(SnailPrior):
         """Return features (B,F,T,H,W) of the given codes; None where they have no effect."""
         if self.settings.conditioning == "none":
             return None
-        features: Tensor = self.stack(latents[self.given])
+        features: Tensor = self.stack(latents[self.level_above])
         return features
 
 
-def build(
-    settings: Settings, codes: Codes, conditions: Mapping[str, Codes], actions: Actions | None
-) -> ConditionalPixelSnail:
+def build(settings: Settings, given: Given) -> ConditionalPixelSnail:
     """Return an untrained prior.
 
     Raises:
         UserError: the given level's grid is not half of this level's along each axis.
     """
-    (given,) = settings.condition_on
-    if tuple(FACTOR * size for size in conditions[given].grid) != codes.grid:
+    (above,) = settings.condition_on
+    grid, grid_above = given.codes.grid, given.conditions[above].grid
+    if tuple(FACTOR * size for size in grid_above) != grid:
         raise UserError(
-            f"A conditional_pixel_snail of the level {settings.level} with grid {codes.grid} needs "
-            f"a grid of half its size above it; {given} has {conditions[given].grid}. "
+            f"A conditional_pixel_snail of the level {settings.level} with grid {grid} needs "
+            f"a grid of half its size above it; {above} has {grid_above}. "
             "Choose another kind of prior, or other strides of the autoencoder."
         )
-    return ConditionalPixelSnail(settings, codes, conditions, actions)
+    return ConditionalPixelSnail(settings, given)

@@ -6,15 +6,14 @@ Shapes: B batch, F channels, T H W code grid, K codes.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from foreframe.config.training import Training
 from foreframe.networks import causal
 from foreframe.networks.snail import Attention, Trunk
-from foreframe.priors import Codes, PriorSettings
-from foreframe.priors.actions import Actions
+from foreframe.priors import Given, PriorSettings
 from foreframe.priors.snail import SnailPrior
 
 KERNEL = (2, 2, 2)
@@ -26,6 +25,7 @@ class Settings(PriorSettings):
     """Widths and depths as in Xu 2022, Table 5.4; this kind is given no other level."""
 
     kind: Literal["pixel_snail"]
+    training: Training
     condition_on: tuple[()]
     channels: Count  # F
     residual_layers: Count  # R, in each block
@@ -40,15 +40,9 @@ class PixelSnail(SnailPrior):
 
     settings: Settings
 
-    def __init__(
-        self,
-        settings: Settings,
-        codes: Codes,
-        conditions: Mapping[str, Codes],
-        actions: Actions | None,
-    ) -> None:
-        super().__init__(settings, codes, conditions, actions)
-        width = settings.channels
+    def __init__(self, settings: Settings, given: Given) -> None:
+        super().__init__(settings, given)
+        width, codes = settings.channels, given.codes
         scaled = settings.key_channels if settings.attention_scale == "key" else 2 * width
         self.input = causal.code_input(codes.codebook_size, width, KERNEL)
         self.trunk = Trunk(
@@ -64,9 +58,7 @@ class PixelSnail(SnailPrior):
         self.action_input = self._actions(width)
 
 
-def build(
-    settings: Settings, codes: Codes, conditions: Mapping[str, Codes], actions: Actions | None
-) -> PixelSnail:
-    """Return an untrained prior; `conditions` must be empty."""
-    assert not conditions
-    return PixelSnail(settings, codes, conditions, actions)
+def build(settings: Settings, given: Given) -> PixelSnail:
+    """Return an untrained prior; it is given no other level."""
+    assert not given.conditions
+    return PixelSnail(settings, given)

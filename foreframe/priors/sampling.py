@@ -20,16 +20,14 @@ import torch
 from torch import Tensor
 
 from foreframe.config.sampling import Choice
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior, ImplicitPrior, Prior, density
 from foreframe.priors.choosing import doubtful, pick
 from foreframe.priors.engines import Engine, Step, replay
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
-from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
-from foreframe.priors.snail import SnailPrior
+from foreframe.randomness import Draws
 
 # How wrong a float32 logit may be, as a share of the clip's largest: several times what was
 # measured (docs/sampling.md, "Rounding"), since doubt costs little.
@@ -39,37 +37,57 @@ ERROR = 1e-5
 BUDGET = 2**32
 
 
-def fastest(prior: Prior) -> type[Engine]:
+# Each serves some priors exactly; the first that serves one is the fastest there.
+ENGINES: tuple[type[Engine], ...] = (Wavefront, Rowwise, Incremental, Naive)
+
+
+def fastest(prior: AutoregressivePrior) -> type[Engine]:
     """Return the fastest engine that samples this prior exactly, where its weights are."""
-    if not isinstance(prior, SnailPrior):
-        return Naive
-    if not has_attention(prior):
-        return Wavefront
-    return Rowwise if prior.trunk.head.weight.device.type == "cpu" else Incremental
+    return next(engine for engine in ENGINES if engine.serves(prior))
 
 
-def sample(
+def draw(
     prior: Prior,
     given_BTHW: Tensor,
     latents: Mapping[str, Tensor],
     choice: Choice,
-    noise: Noise,
+    draws: Draws,
+    window: int,
+) -> Tensor:
+    """Return codes as `sample` does, by the fastest engine; of a prior of any kind.
+
+    One without a density draws in its own way: a choice has no influence on it.
+    """
+    if isinstance(prior, ImplicitPrior):
+        return prior.sample(given_BTHW, latents, draws, window)
+    known = density(prior)
+    return sample(known, given_BTHW, latents, choice, draws, window, fastest(known))
+
+
+def sample(
+    prior: AutoregressivePrior,
+    given_BTHW: Tensor,
+    latents: Mapping[str, Tensor],
+    choice: Choice,
+    draws: Draws,
+    window: int,
     engine: type[Engine],
 ) -> Tensor:
     """Return codes (B,T,H,W) int64 whose first code-frames are the given ones, (B,t,H,W), t < T.
 
-    `latents` holds the codes of the levels that the prior is given, `noise` the clips' random
-    numbers. The engine and the size of the batch have no influence on the codes, and neither has
-    the precision of training: sampling is done in float32 without TF32.
+    `latents` holds the codes of the levels that the prior is given, `draws` the clips' random
+    numbers, those of code-frame f of a rollout's window w at the step (w, f). The engine and the
+    size of the batch have no influence on the codes, and neither has the precision of training:
+    sampling is done in float32 without TF32.
     """
-    task = _Task(prior, choice, given_BTHW.shape[1], engine)
+    task = _Task(prior, choice, given_BTHW.shape[1], window, engine)
     batches = torch.arange(len(given_BTHW)).split(batch_size(prior, engine))
     with torch.inference_mode(), _float32(given_BTHW.device):
         parts = [
             task.sample(
                 given_BTHW[part],
                 {level: codes[part] for level, codes in latents.items()},
-                noise.of(part.tolist()),
+                draws.of(part.tolist()),
             )
             for part in batches
         ]
@@ -77,7 +95,7 @@ def sample(
     return torch.cat(parts)
 
 
-def batch_size(prior: Prior, engine: type[Engine]) -> int:
+def batch_size(prior: AutoregressivePrior, engine: type[Engine]) -> int:
     """Return how many clips are sampled at once, at least one, within the memory's budget."""
     count = prior.grid[0] * prior.grid[1] * prior.grid[2]
     noise_and_logits = 2 * count * prior.codebook_size * torch.float32.itemsize
@@ -86,17 +104,18 @@ def batch_size(prior: Prior, engine: type[Engine]) -> int:
 
 @dataclass
 class _Task:
-    """What all clips share: the prior, the choice, how many code-frames are given, the engine."""
+    """What all clips share; `given` is a number of code-frames, `window` that of a rollout's."""
 
-    prior: Prior
+    prior: AutoregressivePrior
     choice: Choice
     given: int
+    window: int
     engine: type[Engine]
 
-    def sample(self, given_BTHW: Tensor, latents: Mapping[str, Tensor], noise: Noise) -> Tensor:
+    def sample(self, given_BTHW: Tensor, latents: Mapping[str, Tensor], draws: Draws) -> Tensor:
         start = given_BTHW[0].numel()
         codes_BM = self._blank(given_BTHW)
-        noise_BGK = self._draw(noise, codes_BM.device)
+        noise_BGK = self._draw(draws, codes_BM.device)
         doubt_BG = self._run(codes_BM, start, self.prior.condition(latents), noise_BGK)
         for clip in doubt_BG.any(dim=1).nonzero().flatten().tolist():
             one = slice(clip, clip + 1)
@@ -112,13 +131,13 @@ class _Task:
         codes_BM[:, -1] = self.prior.codebook_size
         return codes_BM
 
-    def _draw(self, noise: Noise, device: torch.device) -> Tensor | None:
+    def _draw(self, draws: Draws, device: torch.device) -> Tensor | None:
         if self.choice.mode == "argmax":
             return None
         frames, rows, columns = self.prior.grid
-        level, codes = self.prior.settings.level, self.prior.codebook_size
-        drawn = noise.draw(level, range(self.given, frames), rows, columns, codes)
-        return drawn.flatten(1, 3).to(device)
+        level, shape = self.prior.settings.level, (rows * columns, self.prior.codebook_size)
+        steps = ((self.window, frame) for frame in range(self.given, frames))
+        return torch.cat([draws.gumbel(level, step, shape) for step in steps], dim=1).to(device)
 
     def _run(
         self, codes_BM: Tensor, start: int, condition: Tensor | None, noise_BGK: Tensor | None
@@ -203,7 +222,7 @@ class _Task:
         return int(places[differs[0]]), int(right_D[differs[0]])
 
     @functools.cached_property
-    def _exact(self) -> Prior:
+    def _exact(self) -> AutoregressivePrior:
         return copy.deepcopy(self.prior).double()
 
 

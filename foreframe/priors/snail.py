@@ -12,11 +12,11 @@ from torch import Tensor
 from foreframe.errors import UserError
 from foreframe.networks.causal import CausalEmbedding
 from foreframe.networks.snail import Trunk
-from foreframe.priors import ACTIONS, Prior
+from foreframe.priors import ACTIONS, AutoregressivePrior
 from foreframe.priors.actions import ActionInput
 
 
-class SnailPrior(Prior):
+class SnailPrior(AutoregressivePrior):
     """A prior with an input layer, a trunk and perhaps actions; a kind's constructor makes them."""
 
     input: CausalEmbedding
@@ -28,7 +28,7 @@ class SnailPrior(Prior):
         return None
 
     def condition(self, latents: Mapping[str, Tensor]) -> Tensor | None:
-        """Return features (B,F,T,H,W) of the levels above and of the actions; see `Prior`."""
+        """Return features (B,F,T,H,W) of the levels above and of the actions; see the base."""
         above = self.above(latents)
         if self.action_input is None:
             return above
@@ -43,7 +43,7 @@ class SnailPrior(Prior):
     def logits(
         self, codes_BTHW: Tensor, condition: Tensor | None, known: Tensor | None = None
     ) -> Tensor:
-        """Return logits (B,K,t,H,W); see `Prior.logits`."""
+        """Return logits (B,K,t,H,W); see the base."""
         start = self.input.look_up(codes_BTHW, known)
         if condition is not None:
             start = start + condition[:, :, : codes_BTHW.shape[1]]

@@ -1,7 +1,7 @@
 """One trial of a search: an autoencoder of drawn settings, trained briefly, and what came of it.
 
 A trial that diverges or that runs out of memory is a result like any other: it is noted, and the
-search goes on. Shapes: B clips, T frames, H height, W width, C colours.
+search goes on.
 """
 
 from collections.abc import Mapping
@@ -11,24 +11,21 @@ from typing import Any
 
 import pandas
 import torch
-from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe import autoencoders
 from foreframe.artefacts import facts
-from foreframe.autoencoders import Autoencoder, AutoencoderSettings
+from foreframe.autoencoders import AutoencoderSettings
 from foreframe.config import reading
 from foreframe.config.compute import Compute
 from foreframe.config.search import Search, Value, nested
 from foreframe.kinds import find
-from foreframe.normalization import Normalizer
+from foreframe.models import learning
 from foreframe.randomness import generator
 from foreframe.search.drawing import PURPOSE
 from foreframe.training.checkpoints import Checkpoints
 from foreframe.training.loop import fit
-from foreframe.training.record import count_parameters
 from foreframe.training.result import Result
-from foreframe.training.samples import Samples
+from foreframe.training.step import Run
 
 SCHEMA = "trial"
 FINISHED, DIVERGED, OUT_OF_MEMORY = "finished", "diverged", "out of memory"
@@ -39,11 +36,10 @@ NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trials share: the clips uint8 (B,T,H,W,C), seed, device and precision."""
+    """What all trials share: the data, which training clips they take, seed, device, precision."""
 
-    train: Samples[Tensor]
-    validation: Samples[Tensor]
-    normalizer: Normalizer
+    files: learning.Files
+    train_every: int
     seed: int
     compute: Compute
     device: torch.device
@@ -98,19 +94,6 @@ def candidate(
     return settings_of(base, search.changes, nested(values), record, where=where)
 
 
-def count_operations(settings: AutoencoderSettings, shape_CTHW: tuple[int, ...]) -> int:
-    """Return the floating-point operations of reconstructing one clip; a multiply-add is two."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        autoencoders.build(settings).reconstruct(torch.empty(1, *shape_CTHW))
-    return counter.get_total_flops()
-
-
-def weights_of(settings: AutoencoderSettings) -> int:
-    """Return how many numbers of such an autoencoder are trained by gradient."""
-    with torch.device("meta"):
-        return count_parameters(autoencoders.build(settings))
-
-
 def run(number: int, settings: AutoencoderSettings, setting: Setting, folder: Path) -> Outcome:
     """Return what comes of a trial; `folder` keeps it, and checkpoints on the way.
 
@@ -162,24 +145,16 @@ def _tried(
 def _train(
     number: int, settings: AutoencoderSettings, setting: Setting, kept: Checkpoints
 ) -> Result:
-    network: Autoencoder = autoencoders.build(settings)
-    network.initialize(generator(setting.seed, PURPOSE, number, "weights"))
-
-    def loss(frames_BTHWC: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
-        return network.loss(setting.normalizer.normalize(frames_BTHWC), noise)
-
-    return fit(
-        model=network,
-        loss=loss,
-        train=setting.train,
-        validation=setting.validation,
-        training=settings.training,
-        seed=setting.seed,
-        purpose=f"{PURPOSE} {number}",
-        compute=setting.compute,
-        device=setting.device,
-        checkpoints=kept,
-    )
+    with learning.opening(settings.view, setting.files) as lesson:
+        network = autoencoders.build(settings, lesson.shape)
+        network.initialize(generator(setting.seed, PURPOSE, number, "weights"))
+        return fit(
+            lesson.objective(network.objective()),
+            lesson.clips("train", setting.train_every),
+            lesson.clips("validation"),
+            settings.training.plan(),
+            Run(setting.seed, f"{PURPOSE} {number}", setting.compute, setting.device, kept),
+        )
 
 
 def _is_memory(error: Exception) -> bool:

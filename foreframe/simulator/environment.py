@@ -8,6 +8,7 @@ horizon. Sampling is exact, and a draw depends on the seed alone.
 Shapes: t frames of the context, n frames of one prediction, H rows, W columns, A action channels.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
-from foreframe.priors.noise import Noise
+from foreframe.randomness import Draws
 from foreframe.simulator import trained
 from foreframe.simulator.trained import Files, Trained
 
@@ -28,6 +29,11 @@ Action = NDArray[numpy.float32]
 
 STUDY = Path("data/driving")
 PRIORS = Path("data/replication/priors")
+MODELS = (
+    STUDY / "autoencoder.safetensors",
+    PRIORS / "top_actions.safetensors",
+    PRIORS / "bottom_actions.safetensors",
+)
 # Draws from the most likely codes: with argmax a future soon stands still.
 DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=0.9)
 
@@ -51,9 +57,7 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         frames: Path = STUDY / "frames.h5",
         split: Path = STUDY / "split.json",
         normalization: Path = STUDY / "normalization.json",
-        autoencoder: Path = STUDY / "autoencoder.safetensors",
-        top: Path = PRIORS / "top_actions.safetensors",
-        bottom: Path = PRIORS / "bottom_actions.safetensors",
+        models: Sequence[Path] = MODELS,
         choice: Choice = DRAWN,
         frames_per_prediction: int = 1,
         max_steps: int = 1000,
@@ -65,7 +69,8 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         Raises:
             UserError: a file is missing, the priors take no actions, or a number is out of range.
         """
-        files = Files(*map(Path, (frames, split, normalization, autoencoder, top, bottom)))
+        named = Path(frames), Path(split), Path(normalization)
+        files = Files(*named, tuple(map(Path, models)))
         self.trained: Trained = trained.load(files, torch.device(device))
         most = self.trained.predictor.window - self.trained.context
         if not 1 <= frames_per_prediction <= most or max_steps < 1:
@@ -148,7 +153,8 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         codes = predictor.extend(
             given,
             self.choice,
-            Noise(self._seed, [0], self._steps or 0),
+            Draws.first(self._seed, [0]),
+            self._steps or 0,
             actions_BTA=torch.cat([self._led_1tA, rest], dim=1),
             frames=context + -(-self.count // predictor.cover) * predictor.cover,
         )

@@ -10,13 +10,12 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from foreframe import actions
-from foreframe import frames as frames_file
-from foreframe.clips import load_split, windows
+from foreframe.data import actions
+from foreframe.data import frames as frames_file
+from foreframe.data.clips import load_split, windows
 from foreframe.errors import UserError
-from foreframe.predictors import latent_predictor
-from foreframe.predictors.latent_predictor import LatentPredictor
-from foreframe.priors import Prior
+from foreframe.predictors import loading
+from foreframe.predictors.latent import Latent
 from foreframe.priors.actions import Actions
 
 TRAINED = (
@@ -33,9 +32,7 @@ class Files:
     frames: Path
     split: Path
     normalization: Path
-    autoencoder: Path
-    top: Path
-    bottom: Path
+    models: tuple[Path, ...]
 
     def check(self) -> None:
         """Refuse a study that is not whole.
@@ -43,7 +40,7 @@ class Files:
         Raises:
             UserError: a file is missing; the message names the commands that make it.
         """
-        for path in vars(self).values():
+        for path in (self.frames, self.split, self.normalization, *self.models):
             if not path.is_file():
                 raise UserError(f"{path} does not exist. {TRAINED}")
 
@@ -67,11 +64,11 @@ class Trained:
         low, high: the range of each channel over the training frames, float32 (A,).
         size: rows and columns of a frame.
         interval: seconds from one frame to the next.
-        starts: the first frame of each window of the test set, int64 (N,).
+        starts: the first frame of each window of the test set, half a window apart, int64 (N,).
     """
 
     files: Files
-    predictor: LatentPredictor
+    predictor: Latent
     actions: Actions
     low: NDArray[numpy.float32]
     high: NDArray[numpy.float32]
@@ -82,8 +79,7 @@ class Trained:
     @property
     def context(self) -> int:
         """How many frames a prediction sees: half a window, as in Xu 2022, in whole codes."""
-        cover = self.predictor.cover
-        return max(cover, self.predictor.window // 2 // cover * cover)
+        return self.predictor.half
 
     def start(self, number: int) -> Start:
         """Return the test clip of a number, up to where driving begins."""
@@ -102,10 +98,9 @@ def load(files: Files, device: torch.device) -> Trained:
         ArtefactError: a file is damaged.
     """
     files.check()
-    paths = {"top": files.top, "bottom": files.bottom}
-    predictor = latent_predictor.load(files.autoencoder, paths, files.normalization, device)
+    predictor = loading.latent(files.models, files.normalization, device)
     runs = load_split(files.split)
-    starts_N = windows(runs.test, predictor.window, runs.evaluation_stride)
+    starts_N = windows(runs.test, predictor.window, predictor.half)
     if not len(starts_N):
         raise UserError(
             f"The test set of {files.split} has no {predictor.window} frames in a row to start "
@@ -119,7 +114,7 @@ def load(files: Files, device: torch.device) -> Trained:
     return Trained(
         files,
         predictor,
-        _taken(files, predictor.priors["top"], predictor.priors["bottom"]),
+        _taken(predictor),
         driven_XA.min(axis=0),
         driven_XA.max(axis=0),
         (height, width),
@@ -128,9 +123,13 @@ def load(files: Files, device: torch.device) -> Trained:
     )
 
 
-def _taken(files: Files, top: Prior, bottom: Prior) -> Actions:
-    for path, prior in ((files.top, top), (files.bottom, bottom)):
+def _taken(predictor: Latent) -> Actions:
+    taken = []
+    for level, prior in predictor.priors.items():
         if prior.actions is None:
-            raise UserError(f"{path} takes no actions, so nothing could be steered. {TRAINED}")
-    assert top.actions is not None
-    return top.actions
+            raise UserError(
+                f"The prior of the level {level} takes no actions, so nothing could be steered. "
+                f"{TRAINED}"
+            )
+        taken.append(prior.actions)
+    return taken[0]

@@ -7,8 +7,8 @@ interrupted run has recorded. These are left out, not made again, and what follo
 as in a whole run. docs/data.md has a section for each kind.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated
 
@@ -59,12 +59,15 @@ class Episode:
         blocks: the frames in order of time.
         part: the set that the authors of the data put it in, `train`, `validation` or `test`; empty
             where they name none.
+        labels: the class it belongs to, by the label's name, counted from 0; the names are those of
+            the stream.
     """
 
     origin: str
     total: int
     blocks: Iterator[Block]
     part: str = ""
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ class Stream:
         actions: the names of the action channels, empty if there are none.
         states: the names of what is known of the scene in each frame, empty if nothing is.
         episodes: all but those left out at the beginning, in an order that never changes.
+        labels: the names of the classes that whole episodes belong to, by the label's name.
     """
 
     actions: tuple[str, ...]
     states: tuple[str, ...]
     episodes: Iterator[Episode]
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def in_blocks(rows: Iterator[Row]) -> Iterator[Block]:

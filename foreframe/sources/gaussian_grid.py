@@ -2,7 +2,8 @@
 
 Equal weights, means on {-4, -2, 0, 2, 4}^2, deviation 0.05 (Dumoulin et al. 2017). The points are
 independent: what comes next cannot be told, so a model that claims to tell is wrong. Models of
-two-dimensional data take the states.
+two-dimensional data take the states. Where an episode is one point, its component is its label; of
+several points nothing is said, since the nearest mean tells it.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from foreframe.sources import Row, Stream, synthetic
 from foreframe.sources.synthetic import SyntheticSettings
 
 MEANS = numpy.array([(x, y) for y in (-4, -2, 0, 2, 4) for x in (-4, -2, 0, 2, 4)], float)
+CLASSES = tuple(f"({x:g}, {y:g})" for x, y in MEANS)
 DEVIATION = 0.05
 EDGE = 5.0  # a frame shows -5..5 along both axes
 DOT = 0.25  # radius
@@ -30,9 +32,18 @@ class Settings(SyntheticSettings):
 
 
 def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
-    """Return the episodes; states are a point and its component. `videos` is not read."""
-    states = ("x", "y", "component")
-    return synthetic.stream(_draw, settings, seed, workers, first, states=states)
+    """Return the episodes, whose states are points. `videos` is not read."""
+    single = settings.frames_per_episode == 1
+    return synthetic.stream(
+        _draw,
+        settings,
+        seed,
+        workers,
+        first,
+        states=("x", "y"),
+        labels={"component": CLASSES} if single else None,
+        label=_label if single else None,
+    )
 
 
 def points(
@@ -43,12 +54,19 @@ def points(
     return MEANS[components] + random.normal(0, DEVIATION, (count, 2)), components
 
 
+def _drawn(
+    settings: Settings, seed: int, number: int
+) -> tuple[NDArray[numpy.float64], NDArray[numpy.int64]]:
+    return points(settings.frames_per_episode, numpy_generator(seed, "gaussian_grid", number))
+
+
+def _label(settings: Settings, seed: int, number: int, part: str) -> dict[str, int]:
+    return {"component": int(_drawn(settings, seed, number)[1][0])}
+
+
 def _draw(settings: Settings, seed: int, number: int, part: str) -> Iterator[Row]:
-    random = numpy_generator(seed, "gaussian_grid", number)
-    found, components = points(settings.frames_per_episode, random)
-    for point, component in zip(found, components, strict=True):
-        frame = draw(point, settings.height, settings.width)
-        yield frame, numpy.empty(0, numpy.float32), numpy.array([*point, component])
+    for point in _drawn(settings, seed, number)[0]:
+        yield draw(point, settings.height, settings.width), numpy.empty(0, numpy.float32), point
 
 
 def draw(point: NDArray[numpy.float64], height: int, width: int) -> NDArray[numpy.uint8]:

@@ -58,7 +58,11 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     here = survey(videos)
     found = here.recordings if settings.missing == "skip" else here.complete(videos)
     chosen = recordings.only(found, settings.actions, _action)
-    return recordings.stream(chosen, settings, workers, first)
+    # Of the lists, not of the clips that are there: copies then agree on the numbers. Lists to test
+    # on may lack the actions, and then no clip has a label.
+    classes = sorted({row.action for row in _rows(videos)})
+    of = _action if all(classes) else None
+    return recordings.stream(chosen, settings, workers, first, classes=classes, of=of)
 
 
 def survey(folder: Path) -> Survey:

@@ -64,7 +64,9 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     """
     wanted = tuple(settings.actions or ACTIONS)
     found = survey(videos, settings.people, wanted).complete(videos)
-    return recordings.stream(list(_parts(videos, found)), settings, workers, first)
+    return recordings.stream(
+        list(_parts(videos, found)), settings, workers, first, classes=ACTIONS, of=_action
+    )
 
 
 def survey(folder: Path, people: str = "authors", actions: Sequence[str] = ACTIONS) -> Survey:
@@ -93,6 +95,10 @@ def _names(action: str) -> Iterator[str]:
         for scene in SCENES:
             if (name := f"person{person:02}_{action}_d{scene}") != MISSING:
                 yield name
+
+
+def _action(recording: Recording) -> str:
+    return recording.origin.partition("/")[0]
 
 
 def _part(people: str, person: int) -> str:

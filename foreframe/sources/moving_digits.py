@@ -54,6 +54,7 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     """Return the episodes; MNIST's IDX files are read from the folder `videos` if asked for.
 
     States are, for each digit, its left and upper edge in pixels and whether it has just bounced.
+    The label of an episode with one digit is that digit, where MNIST's files of labels are there.
 
     Raises:
         UserError: the files of MNIST are missing or damaged.
@@ -66,8 +67,21 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
         f"{name}_{number + 1}" for number in range(settings.digits) for name in ("x", "y", "bounce")
     )
     origin = f"{NAMES[settings.digit_images]} {{part}} {{number}}"
+    draw = _Draw(folder)
+    labelled = settings.digits == 1 and all(
+        digit_images.labels(settings.digit_images, part, folder) is not None
+        for part in digit_images.FILES
+    )
     return synthetic.stream(
-        _Draw(folder), settings, seed, workers, first, states=states, origin=origin
+        draw,
+        settings,
+        seed,
+        workers,
+        first,
+        states=states,
+        labels={"digit": digit_images.DIGITS} if labelled else None,
+        label=draw.label if labelled else None,
+        origin=origin,
     )
 
 
@@ -80,8 +94,7 @@ class _Draw:
     def __call__(self, settings: Settings, seed: int, number: int, part: str) -> Iterator[Row]:
         side = settings.height // 2
         images = digit_images.load(settings.digit_images, part, self.folder)
-        choice = numpy_generator(seed, "moving_digits", "digits", number)
-        chosen = choice.integers(len(images), size=settings.digits)
+        chosen = self._chosen(settings, seed, number, part)
         shown = digit_images.scaled(images[chosen], side)
         # One motion for all episodes, or one for each.
         motion = 0 if settings.synchronised else number
@@ -94,6 +107,19 @@ class _Draw:
             places = [next(flight) for flight in flights]
             state = numpy.array(places, numpy.float32).reshape(-1)
             yield draw(shown, [(x, y) for x, y, _ in places], settings.height), nothing, state
+
+    def label(self, settings: Settings, seed: int, number: int, part: str) -> dict[str, int]:
+        """Return the digit that an episode shows."""
+        digits = digit_images.labels(settings.digit_images, part, self.folder)
+        assert digits is not None
+        return {"digit": int(digits[self._chosen(settings, seed, number, part)[0]])}
+
+    def _chosen(
+        self, settings: Settings, seed: int, number: int, part: str
+    ) -> NDArray[numpy.int64]:
+        count = len(digit_images.load(settings.digit_images, part, self.folder))
+        choice = numpy_generator(seed, "moving_digits", "digits", number)
+        return choice.integers(count, size=settings.digits)
 
 
 def fly(random: numpy.random.Generator, side: int) -> Iterator[tuple[int, int, bool]]:

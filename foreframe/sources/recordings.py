@@ -4,7 +4,7 @@ Such a source says where its recordings are and in which official set; the frame
 here, one at a time. A recording is a video file or some pictures of a folder.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -110,21 +110,41 @@ class Survey:
 
 
 def stream(
-    recordings: Sequence[Recording], settings: SourceSettings, workers: int, first: int
+    recordings: Sequence[Recording],
+    settings: SourceSettings,
+    workers: int,
+    first: int,
+    *,
+    classes: Sequence[str] = (),
+    of: Callable[[Recording], str] | None = None,
 ) -> Stream:
-    """Return the recordings as episodes without actions."""
-    return Stream((), (), _episodes(recordings, settings, workers, first))
+    """Return the recordings as episodes without actions.
+
+    Where `of` tells what is done in a recording, that is its label `action`, one of `classes`.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+
+    def labels(recording: Recording) -> Mapping[str, int]:
+        return {} if of is None else {"action": numbers[of(recording)]}
+
+    episodes = _episodes(recordings, settings, workers, first, labels)
+    return Stream((), (), episodes, {} if of is None else {"action": tuple(classes)})
 
 
 def _episodes(
-    recordings: Sequence[Recording], settings: SourceSettings, workers: int, first: int
+    recordings: Sequence[Recording],
+    settings: SourceSettings,
+    workers: int,
+    first: int,
+    labels: Callable[[Recording], Mapping[str, int]],
 ) -> Iterator[Episode]:
     rest = recordings[first:]
     streams = parallel.in_order(
         partial(_read, settings), rest, workers, BLOCK * settings.height * settings.width * 3
     )
     for recording, blocks in zip(rest, streams, strict=True):
-        yield Episode(recording.origin, len(recordings), blocks, recording.part)
+        origin, part = recording.origin, recording.part
+        yield Episode(origin, len(recordings), blocks, part, labels(recording))
 
 
 def _read(settings: SourceSettings, recording: Recording) -> Iterator[Block]:

@@ -3,7 +3,7 @@
 The training episodes come first and then the test episodes, which the source's authors keep apart.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -22,6 +22,8 @@ from foreframe.sources import (
 
 # Makes the rows of one episode: settings, seed, number of the episode, and its official set.
 Draw = Callable[..., Iterator[Row]]
+# Gives the classes of one episode, from the same.
+Label = Callable[..., Mapping[str, int]]
 
 
 class SyntheticSettings(SourceSettings):
@@ -29,7 +31,7 @@ class SyntheticSettings(SourceSettings):
 
     train_episodes: Annotated[int, Field(ge=1)]
     test_episodes: Annotated[int, Field(ge=1)]
-    frames_per_episode: Annotated[int, Field(ge=2)]
+    frames_per_episode: Annotated[int, Field(ge=1)]
 
 
 def stream(
@@ -41,11 +43,14 @@ def stream(
     *,
     actions: tuple[str, ...] = (),
     states: tuple[str, ...] = (),
+    labels: Mapping[str, tuple[str, ...]] | None = None,
+    label: Label | None = None,
     origin: str = "seed {seed} episode {number}",
 ) -> Stream:
     """Return episodes that `draw(settings, seed, number, part)` makes, in any process.
 
-    `draw` must be a function of a module; `origin` is what an episode's origin says.
+    `draw` must be a function of a module; `origin` is what an episode's origin says. `labels` names
+    the classes that `label(settings, seed, number, part)` counts, where episodes have any.
     """
     total = settings.train_episodes + settings.test_episodes
     jobs = [(number, _part(settings, number)) for number in range(total)][first:]
@@ -59,9 +64,10 @@ def stream(
         )
         for (number, part), blocks in zip(jobs, made, strict=True):
             name = origin.format(seed=seed, number=number, part=part)
-            yield Episode(name, total, blocks, part)
+            classes = {} if label is None else label(settings, seed, number, part)
+            yield Episode(name, total, blocks, part, classes)
 
-    return Stream(actions, states, episodes())
+    return Stream(actions, states, episodes(), labels or {})
 
 
 def _part(settings: SyntheticSettings, number: int) -> str:

@@ -65,7 +65,9 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
     folder = downloads.obtain(PINS) if settings.download else videos
     found = survey(folder, settings.fold).complete(folder)
     chosen = recordings.only(found, settings.actions, _action)
-    return recordings.stream(chosen, settings, workers, first)
+    # Numbered as the authors do, less one.
+    classes = tuple(sorted(numbers := _classes(folder), key=numbers.__getitem__))
+    return recordings.stream(chosen, settings, workers, first, classes=classes, of=_action)
 
 
 def survey(folder: Path, fold: int = 1) -> Survey:

@@ -1,74 +1,118 @@
-"""The optimiser and its step size: a schedule is a pure function of the step and has no state."""
+"""The players' optimisers: each follows the gradient of its own loss, by its own parameters."""
 
-import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from foreframe.config.training import Training
-
-# Xu 2022, 5.1; Kingma and Ba 2015.
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
+from foreframe.config.training import SGD, Adam, OptimizerSettings, RMSprop
 
 
-def optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Return Adam, or Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+def optimizer(
+    settings: OptimizerSettings, weights: Sequence[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Return an optimiser of these weights, of which there must be one at least."""
+    rate, decay = settings.learning_rate, settings.weight_decay
     # One kernel for all parameters: small networks spend their time on calls otherwise.
-    return kind(
-        parameters,
-        lr=training.learning_rate,
-        betas=BETAS,
-        eps=EPSILON,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
+    match settings:
+        case Adam():
+            kind = torch.optim.AdamW if settings.kind == "adamw" else torch.optim.Adam
+            betas, epsilon = settings.betas, settings.epsilon
+            return kind(weights, rate, betas, epsilon, decay, fused=True)
+        case RMSprop():
+            return torch.optim.RMSprop(
+                weights,
+                rate,
+                alpha=settings.smoothing,
+                eps=settings.epsilon,
+                weight_decay=decay,
+                momentum=settings.momentum,
+            )
+        case SGD():
+            return torch.optim.SGD(
+                weights, rate, momentum=settings.momentum, weight_decay=decay, fused=True
+            )
 
 
-def learning_rate(training: Training, step: int, steps: int) -> float:
-    """Return the step size of step `step` (from 0) in a run of `steps`.
-
-    It rises linearly over the warm-up, then stays, or falls to 0 along half a cosine.
-    """
-    if step < training.warmup_steps:
-        return training.learning_rate * (step + 1) / training.warmup_steps
-    if training.schedule == "constant":
-        return training.learning_rate
-    progress = (step - training.warmup_steps) / max(1, steps - training.warmup_steps)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+def count_parameters(model: nn.Module) -> int:
+    """Return how many numbers of a network are trained by gradient; codebooks are not."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def step(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float | None) -> Tensor:
-    """Take one step down the gradient of the scalar `loss`: `gradient`, then `follow`.
+class Mover:
+    """Moves one player: its optimiser, and the gradient that it is to follow."""
 
-    Returns the gradient's global norm before clipping, a scalar.
-    """
-    norm = gradient(optimizer, loss)
-    follow(optimizer, norm, rate, clip)
-    return norm
+    def __init__(self, settings: OptimizerSettings) -> None:
+        self.settings = settings
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def take(self, weights: Sequence[nn.Parameter], *, restart: bool) -> None:
+        """Move these weights from now on; keep the moments of those that were moved before."""
+        old = self._optimizer
+        self._optimizer = optimizer(self.settings, weights) if weights else None
+        if old is not None and self._optimizer is not None and not restart:
+            for weight in weights:
+                if weight in old.state:
+                    self._optimizer.state[weight] = old.state[weight]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What is moved, each of its own shape."""
+        groups = [] if self._optimizer is None else self._optimizer.param_groups
+        return [weight for group in groups for weight in group["params"]]
+
+    def gradient(self, loss: Tensor, *, again: bool) -> Tensor:
+        """Work out the gradient of a scalar by the weights; return its norm over all of them.
+
+        `again`: the graph of `loss` will be needed once more, by another player.
+        """
+        gradients = torch.autograd.grad(loss, self.weights, retain_graph=again, allow_unused=True)
+        for weight, found in zip(self.weights, gradients, strict=True):
+            weight.grad = None if found is None else _laid_out(found, weight)
+        known = [weight.grad for weight in self.weights if weight.grad is not None]
+        return torch.nn.utils.get_total_norm(known)
+
+    def follow(self, norm: Tensor, rate: float) -> None:
+        """Take one step of size `rate` down the gradient, whose norm over all weights is `norm`.
+
+        The clip is on that norm, not on single values. The gradient is used up.
+        """
+        assert self._optimizer is not None
+        if self.settings.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.weights, self.settings.clip, norm)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the moments, shaped as their weights, by their place and name, for `load`."""
+        if self._optimizer is None:
+            return {}
+        return {
+            f"{place}/{name}": value
+            for place, moments in self._optimizer.state_dict()["state"].items()
+            for name, value in moments.items()
+            if isinstance(value, Tensor)  # some are None where they are not used
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Set all moments; see `state`."""
+        if self._optimizer is None:
+            return
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            place, _, key = name.partition("/")
+            weight = self.weights[int(place)]
+            # A count of steps has no weight's shape.
+            moment = _laid_out(value, weight) if value.shape == weight.shape else value
+            state.setdefault(int(place), {})[key] = moment.clone()
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def gradient(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """Work out the gradient of the scalar `loss`; return its norm over all weights, a scalar."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    gradients = [weight.grad for weight in _weights(optimizer) if weight.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients)
-
-
-def follow(optimizer: torch.optim.Optimizer, norm: Tensor, rate: float, clip: float | None) -> None:
-    """Take one step down the gradient; `norm`, a scalar, is its norm over all weights.
-
-    The clip is on that norm, not on single values.
-    """
-    if clip is not None:
-        torch.nn.utils.clip_grads_with_norm_(_weights(optimizer), clip, norm)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-
-
-def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    return [weight for group in optimizer.param_groups for weight in group["params"]]
+def _laid_out(value: Tensor, weight: Tensor) -> Tensor:
+    """Return `value` lying in memory as its weight does: one kernel walks over both."""
+    if value.stride() == weight.stride():
+        return value.detach()
+    return torch.empty_like(weight).copy_(value)

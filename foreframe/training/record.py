@@ -1,53 +1,70 @@
-"""The three files that tell how a network was trained: facts, learning curve, and epochs."""
+"""The record of a training, one JSON file beside the weights: facts, learning curve and epochs.
 
+The curve is its only list of records, so that `dvc plots` finds it; the epochs are by column.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas
-from torch import nn
 
-from foreframe.artefacts import facts, tables
-from foreframe.training.result import Result
+from foreframe.artefacts import facts
+from foreframe.training.result import Result, table
 
+SCHEMA = "training"
 POSITION = ("epoch", "step", "samples")
 
 
+@dataclass(frozen=True)
+class Training:
+    """A training as its record tells of it; the tables are those of `Result`."""
+
+    facts: dict[str, Any]
+    curve: pandas.DataFrame
+    epochs: pandas.DataFrame
+
+
 def write(
+    path: Path,
     result: Result,
-    model: nn.Module,
+    parameters: int,
     environment: dict[str, Any],
     more: dict[str, Any],
-    *,
-    facts_path: Path,
-    curve_path: Path,
-    epochs_path: Path,
 ) -> None:
-    """Write a training's facts (JSON) and its two tables (CSV).
+    """Write a training's record.
 
-    The facts hold: parameters (trainable numbers), steps, samples, environment, final (the last
+    It holds: parameters (numbers trained by gradient), steps, samples, environment, final (the last
     epoch's training means and validation values, null for what is no finite number),
-    diverged_at_step (see `Result.diverged_at`), the checksums of the tables, and whatever `more`
-    adds.
+    diverged_at_step and best_step (see `Result`), curve, epochs, and whatever `more` adds.
     """
-    last = result.epochs.iloc[-1].drop(list(POSITION))
+    epochs = _gaps_as_none(result.epochs)
     values = {
-        "parameters": count_parameters(model),
+        "parameters": parameters,
         "steps": result.steps,
         "samples": result.samples,
         "environment": environment,
-        "final": {str(name): _number(value) for name, value in last.items()},
+        "final": {name: epochs[name].iloc[-1] for name in epochs if name not in POSITION},
         "diverged_at_step": result.diverged_at,
-        "curve_checksum": tables.write(curve_path, result.curve),
-        "epochs_checksum": tables.write(epochs_path, result.epochs),
+        "best_step": result.best_step,
+        "curve": _gaps_as_none(result.curve).to_dict("records"),
+        "epochs": epochs.to_dict("list"),
         **more,
     }
-    facts.write(facts_path, "training", values)
+    facts.write(path, SCHEMA, values)
 
 
-def _number(value: float | None) -> float | None:
-    return None if pandas.isna(value) else float(value)
+def read(path: Path) -> Training:
+    """Read a training's record.
+
+    Raises:
+        ArtefactError: the file is missing, damaged, or of another schema or version.
+    """
+    content = facts.read(path, SCHEMA)
+    curve, epochs = content.pop("curve"), content.pop("epochs")
+    rows = [dict(zip(epochs, row, strict=True)) for row in zip(*epochs.values(), strict=True)]
+    return Training(content, table(curve), table(rows))
 
 
-def count_parameters(model: nn.Module) -> int:
-    """Return how many numbers of a network are trained by gradient; codebooks are not."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+def _gaps_as_none(values: pandas.DataFrame) -> pandas.DataFrame:
+    return values.astype(object).where(values.notna(), None)

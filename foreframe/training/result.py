@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas
+
+if TYPE_CHECKING:  # what reads a record draws pictures, and needs no torch
+    from torch import nn
 
 FIRST = ("epoch", "step", "samples", "loss", "train_loss", "validation_loss")
 
@@ -16,6 +20,8 @@ class Result:
     epochs: one row for each epoch: epoch, step, samples, train_loss, ..., validation_loss, ...
     diverged_at: the first step, from 1, whose loss or gradient was not a finite number. It was not
     taken, and both tables end before it. None: there was no such step.
+    averaged: copies of the objective's `averaged` modules with averaged weights, if any are kept.
+    best_step: the step after which the weights were as they are now; None: the last.
     """
 
     steps: int
@@ -23,11 +29,17 @@ class Result:
     curve: pandas.DataFrame
     epochs: pandas.DataFrame
     diverged_at: int | None
+    averaged: "tuple[nn.Module, ...]"
+    best_step: int | None
 
 
 def table(rows: Sequence[Mapping[str, float | None]]) -> pandas.DataFrame:
-    """Return rows as a table: first what says where a row is, then the rest."""
+    """Return rows as a table: first what says where a row is, then the rest.
+
+    None, and what a row lacks, is a gap among floats.
+    """
     # Sorted, because a checkpoint keeps no order of the columns.
     result = pandas.DataFrame(rows)
     first = [name for name in FIRST if name in result.columns]
-    return result[first + sorted(set(result.columns) - set(first))]
+    result = result[first + sorted(set(result.columns) - set(first))]
+    return result.astype({name: float for name in result if result[name].isna().any()})

@@ -13,19 +13,26 @@ COUNTS = "codes_"
 
 
 class Tally:
-    """Sums over any number of batches of scalars, weighted by samples, and of code counts."""
+    """Sums over any number of batches of scalars, weighted by samples, and of code counts.
+
+    samples: those that each name was added for; not every turn of a step reports every name.
+    """
 
     def __init__(self) -> None:
-        self.samples = 0
+        self.samples: dict[str, int] = {}
         self.sums: dict[str, Tensor] = {}
 
     def add(self, values: Mapping[str, Tensor], samples: int) -> None:
         """Add one batch's scalars, which are means over its `samples`, and counts of shape (K,)."""
-        self.samples += samples
         for name, value in values.items():
             # float64, so that the sum over an epoch keeps every digit of its parts.
             addend = value.detach().double() * (1 if name.startswith(COUNTS) else samples)
             self.sums[name] = self.sums[name] + addend if name in self.sums else addend
+            self.samples[name] = self.samples.get(name, 0) + samples
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.samples, self.sums = {}, {}
 
     def averages(self) -> dict[str, float]:
         """Return the mean of each scalar, and `usage_LEVEL` and `perplexity_LEVEL` for counts."""
@@ -35,7 +42,7 @@ class Tally:
                 level = name.removeprefix(COUNTS)
                 result[f"usage_{level}"], result[f"perplexity_{level}"] = usage(total)
             else:
-                result[name] = total.item() / self.samples
+                result[name] = total.item() / self.samples[name]
         return result
 
 

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from foreframe.randomness import generator, key, numpy_generator, permutation
+from foreframe.randomness import Draws, generator, key, numpy_generator, permutation
 
 POSITION = st.lists(st.one_of(st.integers(0, 1000), st.text(max_size=5)), max_size=4)
 
@@ -61,3 +64,52 @@ def test_numpy_and_position() -> None:
     first = numpy_generator(0, "episode", 1).random(3)
     assert (first == numpy_generator(0, "episode", 1).random(3)).all()
     assert (first != numpy_generator(0, "episode", 2).random(3)).all()
+
+
+# ---- draws of futures
+
+
+def test_draws_belong_to_a_future_whatever_is_asked_for_beside_it() -> None:
+    many = Draws.each(1, [7, 9], range(3))
+    assert (many.clips, many.futures) == ([7, 7, 7, 9, 9, 9], [0, 1, 2, 0, 1, 2])
+    for draw in (Draws.gumbel, Draws.normal):
+        whole = draw(many, "top", (0, 4), (2, 3))
+        assert whole.shape == (6, 2, 3) and whole.dtype == torch.float32
+        assert torch.equal(draw(many.of([4, 1]), "top", (0, 4), (2, 3)), whole[[4, 1]])
+        assert torch.equal(draw(Draws.first(1, [9]), "top", (0, 4), (2, 3)), whole[3:4])
+
+
+@pytest.mark.parametrize("draw", [Draws.gumbel, Draws.normal])
+def test_draws_differ_by_seed_clip_future_purpose_and_step(draw: Callable[..., Tensor]) -> None:
+    places: list[tuple[int, int, int, str, tuple[int, ...]]] = [
+        (0, 0, 0, "top", (0, 0)),
+        (1, 0, 0, "top", (0, 0)),
+        (0, 1, 0, "top", (0, 0)),
+        (0, 0, 1, "top", (0, 0)),
+        (0, 0, 0, "bottom", (0, 0)),
+        (0, 0, 0, "top", (1, 0)),
+        (0, 0, 0, "top", (0, 1)),
+    ]
+    found = {
+        tuple(draw(Draws(seed, [clip], [future]), purpose, step, (8,)).flatten().tolist())
+        for seed, clip, future, purpose, step in places
+    }
+    assert len(found) == len(places)
+
+
+def test_the_noise_of_a_future_has_the_number_of_its_clip_and_future() -> None:
+    """As it always had, so that futures stay the same: future f of clip c is c + f 2**32."""
+    found = Draws(3, [5], [2]).gumbel("bottom", (1, 6), (2, 3, 4))
+    numbers = generator(3, "sample", "bottom", 5 + 2 * 2**32, 1, 6)
+    uniform = torch.rand(2, 3, 4, dtype=torch.float64, generator=numbers)
+    assert torch.equal(found[0], -torch.log(-torch.log(uniform)).float())
+
+
+def test_drawn_numbers_are_of_their_distributions() -> None:
+    """Gumbel: mean 0.5772, variance pi^2 / 6; normal: 0 and 1."""
+    draws = Draws.first(0, [0])
+    gumbel, normal = (draw("x", (0,), (100_000,)) for draw in (draws.gumbel, draws.normal))
+    assert gumbel.mean().item() == pytest.approx(0.5772, abs=0.02)
+    assert gumbel.var().item() == pytest.approx(1.6449, abs=0.03)
+    assert normal.mean().item() == pytest.approx(0, abs=0.02)
+    assert normal.var().item() == pytest.approx(1, abs=0.02)

@@ -1,10 +1,19 @@
 """A code version changes when code that is run changes, and only then."""
 
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from foreframe.versions import all_versions, code_digest, nested
+import stages.collect
+from foreframe.running import stage
+from foreframe.versions import NEUTRAL, PACKAGES, all_versions, code_digest, nested
+from tests.smoke import ROOT
 
 MODULES = {
     "pack/__init__.py": '"""The package."""\n',
@@ -67,3 +76,72 @@ def test_nested_addresses_every_module() -> None:
 def test_the_digest_of_running_code_tells_modules_apart() -> None:
     assert code_digest("stages.versions") == code_digest("stages.versions")
     assert code_digest("stages.versions") != code_digest("foreframe.randomness")
+
+
+# ---------------------------------------------------------------- modules that touch no byte
+
+# Every parameter that the stage `collect` may take, of a source that needs no simulator.
+PARAMS = {
+    "seed": 0,
+    "workers": 1,
+    "videos": "videos",
+    "clip": {"frames": 4},
+    "source": {
+        "kind": "gaussian_grid",
+        "height": 16,
+        "width": 16,
+        "frame_interval": 0.1,
+        "train_episodes": 2,
+        "test_episodes": 1,
+        "frames_per_episode": 8,
+    },
+}
+
+
+class Reworded(ast.NodeTransformer):
+    """Says everything in other words: every text with a space in it."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str) and " " in node.value:
+            return ast.Constant(f"otherwise {node.value}")
+        return node
+
+
+def reworded(folder: Path) -> Path:
+    """Return a copy of the project's code whose neutral modules use other words."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package)
+    for name in NEUTRAL:
+        path = folder / f"{name.replace('.', '/')}.py"
+        tree = Reworded().visit(ast.parse(path.read_text(encoding="utf-8")))
+        path.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
+    return folder
+
+
+def collect(code: Path, folder: Path, **changes: object) -> subprocess.CompletedProcess[str]:
+    """Run the stage `collect` of some code in a folder of its own, as DVC does."""
+    folder.mkdir(exist_ok=True)
+    (folder / "params.yaml").write_text(json.dumps({**PARAMS, **changes}), encoding="utf-8")
+    words = [sys.executable, "-m", "stages.collect"]
+    for name, annotation in stage.signature(stages.collect.main).items():
+        value = "frames.h5" if annotation is Path else f"params.yaml:{name}"
+        words += [f"--{name.replace('_', '-')}", value]
+    environment = {**os.environ, "PYTHONPATH": str(code)}
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_other_words_in_neutral_modules_change_no_version_and_no_byte(tmp_path: Path) -> None:
+    codes = (ROOT, reworded(tmp_path / "code"))
+    ours, theirs = (all_versions([code / name for name in PACKAGES]) for code in codes)
+    assert ours == theirs
+    folders = (tmp_path / "ours", tmp_path / "theirs")
+    for code, folder in zip(codes, folders, strict=True):
+        run = collect(code, folder)
+        assert run.returncode == 0, run.stderr
+    first, second = ((folder / "frames.h5").read_bytes() for folder in folders)
+    assert first == second
+    # The other words are in use.
+    wrong = collect(codes[1], folders[1], seed="zero")
+    assert "otherwise" in wrong.stderr

@@ -4,23 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import h5py
+import pandas
 
-from foreframe import autoencoders, priors
+from foreframe import priors
 from foreframe.analysis.settings import Analysis
-from foreframe.artefacts import facts
-from foreframe.config.sampling import Choice, Sampling
+from foreframe.artefacts import facts, hdf5, tables
 from foreframe.priors import Prior
-from foreframe.report.replication import findings
-from stages import analyse, sample
+from stages import analyse
 from tests.stages import evaluation_study as tiny
 
 ANALYSIS = Analysis(clips=4, continued=2, show=2, static_below=0.25, faded_below=0.75, seed=0)
-CHOICES = {
-    "argmax": Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0),
-    "drawn": Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0),
-}
-SHARED = ("frames", "split", "normalization", "autoencoder", "latents", "top", "bottom")
+CHOICES = {"argmax": tiny.ARGMAX, "drawn": tiny.DRAWN}
+SHARED = ("frames", "normalization", "latents")
 INPUTS = {
     "bottom_unconditioned": "none.safetensors",
     "samples": "context_only.h5",
@@ -33,7 +29,7 @@ OUTPUTS = {"found": "findings.json", "series": "findings.csv", "maps": "findings
 class Analysed:
     """The paths of the study's artefacts, by the names of the stage's parameters."""
 
-    inputs: dict[str, Path]
+    inputs: dict[str, Any]
     outputs: dict[str, Path]
 
     @property
@@ -42,7 +38,21 @@ class Analysed:
 
     @property
     def maps(self) -> dict[str, Any]:
-        return findings.read_maps(self.outputs["maps"])
+        """Every array of the file, by its name."""
+        found: dict[str, Any] = {}
+
+        def keep(name: str, item: h5py.HLObject) -> None:
+            if isinstance(item, h5py.Dataset):
+                found[name] = item[...]
+
+        with hdf5.opening(self.outputs["maps"], "findings") as file:
+            file.visititems(keep)
+        return found
+
+    @property
+    def series(self) -> pandas.DataFrame:
+        """What was measured frame by frame."""
+        return tables.read(self.outputs["series"], (), self.facts["series_checksum"])
 
     def bytes(self) -> dict[str, bytes]:
         return {name: path.read_bytes() for name, path in self.outputs.items()}
@@ -56,7 +66,8 @@ class Analysed:
         return other
 
     def run(self) -> None:
-        analyse.main(**self.inputs, **self.outputs, compute=tiny.COMPUTE, analysis=ANALYSIS)
+        given: dict[str, Any] = {**self.inputs, **self.outputs}
+        analyse.main(**given, compute=tiny.COMPUTE, analysis=ANALYSIS)
 
 
 def make(folder: Path) -> Analysed:
@@ -64,25 +75,16 @@ def make(folder: Path) -> Analysed:
     study = tiny.Study(folder)
     tiny.make_data(study)
     tiny.make_models(study)
-    _enlarge(study)
     tiny.make_latents(study)
     _make_unconditioned(study)
     for encoding in ("context_only", "full_clip"):
         _sample(study, encoding)
-    inputs = {name: study.path(name) for name in SHARED}
+    inputs: dict[str, Any] = {name: study.path(name) for name in SHARED}
+    inputs["models"] = study.models
     inputs |= {name: folder / file for name, file in INPUTS.items()}
     made = Analysed(inputs, {name: folder / file for name, file in OUTPUTS.items()})
     made.run()
     return made
-
-
-def _enlarge(study: tiny.Study) -> None:
-    """Enlarge the autoencoder's weights, so that codes differ and values leave the range."""
-    model = autoencoders.load(study.path("autoencoder"))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(2)
-    autoencoders.save(study.path("autoencoder"), model)
 
 
 def _make_unconditioned(study: tiny.Study) -> None:
@@ -94,12 +96,5 @@ def _make_unconditioned(study: tiny.Study) -> None:
 
 
 def _sample(study: tiny.Study, encoding: str) -> None:
-    sample.main(
-        **{name: study.path(name) for name in SHARED if name != "latents"},
-        sampling=Sampling.model_validate(
-            {"show": 2, "choices": CHOICES, "context_encoding": encoding}
-        ),
-        protocol=tiny.PROTOCOL.model_copy(update={"clips": 4}),
-        compute=tiny.COMPUTE,
-        out=study.folder / f"{encoding}.h5",
-    )
+    out = study.folder / f"{encoding}.h5"
+    study.sample(out, CHOICES, clips=4, context_encoding=encoding)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy
 import torch
 
-from foreframe import normalization
 from foreframe.artefacts import hdf5
-from foreframe.clips import SplitRuns, save_split
 from foreframe.config.compute import Compute
+from foreframe.data import normalization
+from foreframe.data.clips import SplitRuns, save_split
 from stages import train_autoencoder
 from tests.foreframe.autoencoders import small
 
@@ -19,9 +19,7 @@ FRAMES, SIZE = 8, 16
 INPUTS = {"frames": "frames.h5", "split": "split.json", "normalization": "normalization.json"}
 OUTPUTS = {
     "model": "autoencoder.safetensors",
-    "facts": "autoencoder.json",
-    "curve": "autoencoder.csv",
-    "epochs": "autoencoder_epochs.csv",
+    "record": "autoencoder.json",
 }
 TRAINING = {**small.TRAINING, "epochs": 3}
 
@@ -63,7 +61,7 @@ def make(folder: Path) -> Study:
         hdf5.store(file, "episode_start", numpy.array([0, 40]))
         hdf5.store(file, "episode_length", numpy.array([40, 40]))
         hdf5.store(file, "episode_origin", ["seed 0", "seed 1"])
-    runs = SplitRuns(((0, 40), (40, 50)), ((50, 65),), ((65, 80),), FRAMES, 2, 4)
+    runs = SplitRuns(((0, 40), (40, 50)), ((50, 65),), ((65, 80),))
     save_split(study.inputs["split"], runs)
     train = frames[:50].numpy()
     normalization.save(study.inputs["normalization"], normalization.measure([train]))

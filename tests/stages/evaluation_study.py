@@ -12,45 +12,57 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from foreframe import autoencoders, normalization, priors
+from foreframe import autoencoders, priors
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts.digest import digest
 from foreframe.autoencoders import vqvae
-from foreframe.clips import Clips, SplitRuns, save_split
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
+from foreframe.config.futures import FutureSettings
 from foreframe.config.latents import LatentSettings
-from foreframe.config.protocols import ProtocolSettings
+from foreframe.config.protocols import MeasureSettings, ProtocolSettings
 from foreframe.config.sampling import Choice, Sampling
 from foreframe.config.training import Training
-from foreframe.evaluating import Clipped
-from foreframe.metrics import state_probe
+from foreframe.data import normalization
+from foreframe.data.clips import Clips, SplitRuns, save_split
+from foreframe.evaluation import drawing, state_probe
+from foreframe.evaluation.scoring import Clipped
+from foreframe.models import Shape
+from foreframe.predictors import loading
+from foreframe.predictors.latent import Latent
 from foreframe.priors import conditional_pixel_snail, pixel_snail
 from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
-from stages import evaluate, extract_latents, measure
+from stages import evaluate, extract_latents, measure, sample
+from tests.foreframe.data import seen
 
 SIZE, FRAMES, CONTEXT, CODES = 16, 8, 4, 12
 ACTIONS = Actions(("steer", "gas"), FRAMES, (0.1, -0.2), (1.0, 0.5))
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 LEVELS = ("top", "bottom")
 PROTOCOL = ProtocolSettings(
-    set="test",
-    clips=2,
-    context=CONTEXT,
-    horizon=FRAMES - CONTEXT,
-    samples=1,
-    best="none",
-    sets_see="clip",
-    resize=None,
-    metrics=("psnr", "ssim", "mse"),
-    seed=7,
+    futures=FutureSettings(
+        set="test",
+        clips=2,
+        stride=4,
+        context=CONTEXT,
+        context_encoding="full_clip",
+        horizon=FRAMES - CONTEXT,
+        samples=1,
+        keep=1,
+        seed=7,
+    ),
+    measures=MeasureSettings(
+        metrics=("psnr", "ssim", "mse"),
+        best="none",
+        sets_see="clip",
+        resize=None,
+        likelihood_samples=None,
+    ),
 )
-SAMPLING = Sampling(
-    show=2,
-    choices={"right": Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)},
-    context_encoding="full_clip",
-)
+ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
+DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
+SAMPLING = Sampling(show=2, choices={"right": ARGMAX.model_dump()})
 TRAINING = Training(
     optimizer="adamw",
     learning_rate=1e-3,
@@ -65,6 +77,16 @@ TRAINING = Training(
 )
 
 
+def protocol(**changes: Any) -> ProtocolSettings:
+    """Return a protocol with some values of its futures or measures changed."""
+    of_futures = changes.keys() & FutureSettings.model_fields.keys()
+    futures = {name: changes.pop(name) for name in of_futures}
+    return ProtocolSettings(
+        futures=PROTOCOL.futures.model_copy(update=futures),
+        measures=PROTOCOL.measures.model_copy(update=changes),
+    )
+
+
 @dataclass(frozen=True)
 class Study:
     """A tiny study: where its artefacts are, and how to run its last stages."""
@@ -76,10 +98,33 @@ class Study:
         suffixes = {"autoencoder": "safetensors", "top": "safetensors", "bottom": "safetensors"}
         suffixes |= {"probe": "safetensors"}
         suffixes |= {"split": "json", "normalization": "json", "measured": "json", "scores": "json"}
-        suffixes |= {"per_frame": "csv", "metrics": "json"}
+        suffixes |= {"metrics": "json"}
         if name in {"external_samples", "weights"}:
             return self.folder / name
         return self.folder / f"{name}.{suffixes.get(name, 'h5')}"
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """The files of the predictor."""
+        return tuple(self.path(name) for name in ("bottom", "autoencoder", "top"))
+
+    def predictor(self) -> Latent:
+        """Return the predictor on the CPU."""
+        return loading.latent(self.models, self.path("normalization"), torch.device("cpu"))
+
+    def sample(
+        self, out: Path, choices: Mapping[str, Choice], *, show: int = 2, **changes: Any
+    ) -> None:
+        """Run the stage `sample` under a changed protocol."""
+        raw = {name: choice.model_dump() for name, choice in choices.items()}
+        sample.main(
+            **{name: self.path(name) for name in ("frames", "split", "normalization")},
+            models=self.models,
+            sampling=Sampling(show=show, choices=raw),
+            futures=protocol(**changes).futures,
+            compute=COMPUTE,
+            out=out,
+        )
 
     def measure(self, batch_size: int = 3) -> None:
         """Run the stage `measure`."""
@@ -93,7 +138,7 @@ class Study:
     def evaluate(self, batch_size: int = 3, **changes: Any) -> None:
         """Run the stage `evaluate` under a changed protocol."""
         settings = {
-            "protocol": PROTOCOL.model_copy(update=changes),
+            "protocol": protocol(**changes),
             "evaluation": Evaluation(batch_size=batch_size),
             "compute": COMPUTE,
         }
@@ -101,7 +146,8 @@ class Study:
 
     def _run(self, main: Callable[..., None], settings: Mapping[str, Any]) -> None:
         names = inspect.signature(main).parameters.keys() - settings.keys()
-        main(**{name: self.path(name) for name in names}, **settings)
+        paths = {name: self.models if name == "models" else self.path(name) for name in names}
+        main(**paths, **settings)
 
     def measured(self) -> dict[str, Any]:
         """Return what the stage `measure` wrote."""
@@ -137,7 +183,7 @@ def make_data(study: Study, actions_NA: NDArray[numpy.float32] | None = None) ->
         hdf5.store(file, "episode_origin", ["seed 0", "seed 1"])
         if actions_NA is not None:
             hdf5.store(file, "actions", actions_NA)
-    runs = SplitRuns(((0, 48),), ((48, 68),), ((68, 96),), FRAMES, 1, 4)
+    runs = SplitRuns(((0, 48),), ((48, 68),), ((68, 96),))
     save_split(study.path("split"), runs)
     normalization.save(study.path("normalization"), normalization.measure([videos[:48]]))
 
@@ -146,6 +192,7 @@ def autoencoder_settings() -> vqvae.Settings:
     """Return the settings of a tiny autoencoder."""
     return vqvae.Settings(
         kind="vqvae",
+        view=seen.view(train_stride=1),
         training=TRAINING,
         width=8,
         residual_width=4,
@@ -201,16 +248,17 @@ def prior_settings(
 
 def make_models(study: Study, actions: Actions | None = None) -> autoencoders.Autoencoder:
     """Write untrained networks, with priors that take `actions`; return the autoencoder."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = autoencoders.build(autoencoder_settings()).eval()
-        model.initialize(generator(0, "test"))
-        grids = model.grids(FRAMES, SIZE, SIZE)
-        shapes = {level: priors.Codes(grids[level], CODES) for level in grids}
-        for level, settings in prior_settings("none" if actions is None else "input").items():
-            given = {other: shapes[other] for other in settings.condition_on}
-            prior = priors.build(settings, shapes[level], given, actions)
-            priors.save(study.path(level), prior)
+    model = autoencoders.build(autoencoder_settings(), Shape(3, FRAMES, SIZE, SIZE)).eval()
+    model.initialize(generator(0, "test"))
+    for parameter in model.parameters():
+        parameter.data.mul_(2)  # so that codes differ and values leave the range
+    grids = model.grids()
+    shapes = {level: priors.Codes(grids[level], CODES) for level in grids}
+    for level, settings in prior_settings("none" if actions is None else "input").items():
+        given = {other: shapes[other] for other in settings.condition_on}
+        prior = priors.build(settings, shapes[level], given, actions)
+        prior.initialize(generator(0, "test", level))
+        priors.save(study.path(level), prior)
     autoencoders.save(study.path("autoencoder"), model)
     return model
 
@@ -233,12 +281,13 @@ def make_samples(study: Study, model: autoencoders.Autoencoder) -> None:
     starts = numpy.array([72, 84])  # the middles of both halves of the test set's six clips
     with Clips(study.path("frames"), starts, FRAMES) as clips:
         real = clips.read([0, 1])
+    choices = {"right": ARGMAX, "black": ARGMAX}
     attributes = {
         "protocol": "tiny",
         "dataset": digest(study.path("frames")),
-        "context_encoding": "full_clip",
-        "settings": "{}",
-        "weights": "0" * 64,
+        "choices": json.dumps({name: choice.model_dump() for name, choice in choices.items()}),
+        "settings": json.dumps(drawing.settings_digests(study.predictor(), choices)),
+        "weights": drawing.weights_digest(study.models),
     }
     normalizer = normalization.Normalizer.load(study.path("normalization"))
     with torch.no_grad():

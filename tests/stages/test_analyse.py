@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from foreframe.errors import UserError
-from foreframe.predictors import latent_predictor
-from foreframe.report.replication import findings
+from foreframe.predictors import loading
 from tests.stages import analysis_study
 from tests.stages.analysis_study import Analysed
 
@@ -47,12 +46,7 @@ def test_what_is_given_is_right_and_the_rest_is_compared(analysed: Analysed) -> 
 
 def test_pictures_are_decoded_as_they_are_named(analysed: Analysed) -> None:
     maps, inputs = analysed.maps, analysed.inputs
-    predictor = latent_predictor.load(
-        inputs["autoencoder"],
-        {level: inputs[level] for level in ("top", "bottom")},
-        inputs["normalization"],
-        torch.device("cpu"),
-    )
+    predictor = loading.latent(inputs["models"], inputs["normalization"], torch.device("cpu"))
     real = torch.from_numpy(maps["rollouts/real"])
     codes = predictor.encode(real)
     numpy.testing.assert_array_equal(maps["rollouts/true_decode"], predictor.decode(codes))
@@ -74,7 +68,7 @@ def test_wrapping_changes_what_lies_beyond_the_range_alone(analysed: Analysed) -
 
 
 def test_the_series_have_a_row_for_each_frame(analysed: Analysed) -> None:
-    table = findings.read_series(analysed.outputs["series"], analysed.facts)
+    table = analysed.series
     groups = table.groupby(["samples", "predictor", "quantity"])["frame"]
     lengths = {key: frames.tolist() for key, frames in groups}
     assert lengths[("study", "drawn", "motion")] == [1, 2, 3, 4]

@@ -9,15 +9,19 @@ from typing import Any
 import numpy
 import pytest
 
-from foreframe import frames as frames_file
-from foreframe.config.split import Clip
+from foreframe.artefacts import facts
+from foreframe.config.compute import Compute
+from foreframe.config.split import SETS, Split
+from foreframe.data import frames as frames_file
+from foreframe.data import labels
 from foreframe.errors import UserError
 from foreframe.sources import car_racing, video_folder
-from foreframe.sources.car_racing_variety import Variety
-from stages import collect
-from tests.foreframe.sources import making
+from foreframe.sources.car_racing.variety import Variety
+from stages import collect, inspect_data, measure_colours, split, train_probe
+from tests.foreframe.data import seen
+from tests.foreframe.sources import making, synthetic_episodes
 
-CLIP = Clip(frames=8)
+COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +38,11 @@ def folder_of(path: Path, **lengths: int) -> Path:
     return path
 
 
-def run(out: Path, videos: Path, threads: int = 1, clip: Clip = CLIP, **changes: Any) -> None:
+def run(out: Path, videos: Path, threads: int = 1, **changes: Any) -> None:
     settings = {"kind": "video_folder", "height": 16, "width": 24, "frame_interval": 0.1}
     collect.main(
         videos=videos,
         source=video_folder.Settings(**{**settings, **changes}),
-        clip=clip,
         seed=0,
         workers=threads,
         out=out,
@@ -52,7 +55,7 @@ def test_videos_become_episodes_of_one_file(tmp_path: Path) -> None:
     expected = numpy.concatenate([making.moving(20, 16, 24), making.moving(9, 16, 24)])
     with frames_file.opening(tmp_path / "frames.h5") as file:
         assert numpy.array_equal(file["frames"][:], expected)
-        assert file["frames"].chunks == (8, 16, 24, 3)
+        assert file["frames"].chunks == (16, 16, 24, 3)
         assert "actions" not in file
         assert file["episode_origin"].asstr()[:].tolist() == ["a.mkv", "b.mkv"]
         assert file.attrs["source"] == "video_folder"
@@ -75,7 +78,6 @@ def test_simulated_drives_keep_their_actions_and_seeds(tmp_path: Path) -> None:
                 speed_high=30.0,
                 variety=Variety(colours=0.0, track=0.0, camera=0.0),
             ),
-            clip=CLIP,
             seed=0,
             workers=threads,
             out=tmp_path / f"{threads}.h5",
@@ -97,24 +99,42 @@ def test_the_same_videos_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
 
-def test_episodes_shorter_than_a_clip_are_all_named(tmp_path: Path) -> None:
-    videos = folder_of(tmp_path / "videos", a=20, b=7, c=8, d=3)
-    with pytest.raises(UserError, match=r"8 frames: b\.mkv \(7 frames\), d\.mkv \(3 frames\)\. "):
-        run(tmp_path / "frames.h5", videos)
-    assert not (tmp_path / "frames.h5").exists()
-
-
-def test_a_lower_clip_length_cures_a_refusal_without_decoding_anew(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("lengths", "chunk"), [((1, 1), 1), ((3, 9), 9), ((20, 1), 16)])
+def test_a_chunk_is_no_longer_than_the_longest_episode(
+    lengths: tuple[int, int], chunk: int, tmp_path: Path
 ) -> None:
-    videos = folder_of(tmp_path / "videos", a=20, b=7)
-    with pytest.raises(UserError, match=r"8 frames: b\.mkv \(7 frames\)"):
-        run(tmp_path / "frames.h5", videos)
-    run(tmp_path / "frames.h5", videos, clip=Clip(frames=7))
-    assert "goes on after episode 2." in capfd.readouterr().err
-    run(tmp_path / "anew.h5", videos, clip=Clip(frames=7))
-    assert "goes on" not in capfd.readouterr().err
-    assert (tmp_path / "frames.h5").read_bytes() == (tmp_path / "anew.h5").read_bytes()
+    first, second = lengths
+    run(tmp_path / "frames.h5", folder_of(tmp_path / "videos", a=first, b=second))
+    with frames_file.opening(tmp_path / "frames.h5") as file:
+        assert file["frames"].chunks == (chunk, 16, 24, 3)
+        assert file["episode_length"][:].tolist() == [first, second]
+
+
+def test_labelled_single_images_go_through_every_stage_of_the_data(tmp_path: Path) -> None:
+    source = synthetic_episodes.settings(
+        "gaussian_grid", frames_per_episode=1, train_episodes=30, test_episodes=10
+    )
+    path = {name: tmp_path / name for name in ("frames.h5", "split.json", "i.json", "i.h5")}
+    collect.main(videos=tmp_path, source=source, seed=0, workers=1, out=path["frames.h5"])
+    with frames_file.opening(path["frames.h5"]) as file:
+        assert file["frames"].chunks[0] == 1 and file["episode_length"][:].tolist() == [1] * 40
+        found = labels.of_clips(file, ["component"], range(40))["component"].tolist()
+        points_NS, known = file["states"][:], labels.classes(file)["component"]
+    for label, (x, y) in zip(found, points_NS, strict=True):
+        assert known[label] == f"({2 * round(x / 2):g}, {2 * round(y / 2):g})"
+    official = Split(by="official", train=0.8, validation=0.1, test=0.1)
+    split.main(frames=path["frames.h5"], split=official, out=path["split.json"])
+    given = {"frames": path["frames.h5"], "split": path["split.json"]}
+    measure_colours.main(**given, out=tmp_path / "normalization.json")
+    view = seen.view(frames=1, train_stride=1)
+    inspect_data.main(**given, view=view, inspection=path["i.json"], arrays=path["i.h5"])
+    inspected = facts.read(path["i.json"], "inspection")
+    assert inspected["motion"] == dict.fromkeys(SETS)
+    assert sum(inspected["sets"][name]["clips"] for name in SETS) == 40
+    train_probe.main(
+        **given, compute=COMPUTE, model=tmp_path / "probe", facts=tmp_path / "probe.json"
+    )
+    assert facts.read(tmp_path / "probe.json", "probe")["states"] == []
 
 
 def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
@@ -134,7 +154,6 @@ PARAMETERS = """
 seed: 0
 workers: 1
 source: {kind: video_folder, height: 96, width: 128, frame_interval: 0.1}
-clip: {frames: 8}
 """
 
 # Runs the stage as the command line would, with a limit, and says how much memory it took. (The
@@ -142,7 +161,7 @@ clip: {frames: 8}
 WRAPPER = r"""
 import re, resource, sys
 from pathlib import Path
-from foreframe import stage
+from foreframe.running import stage
 from stages import collect
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -159,7 +178,7 @@ def run_apart(
     (folder / "params.yaml").write_text(f"{PARAMETERS}videos: {videos}\n")
     parameters = [
         part
-        for name in ("videos", "source", "clip", "seed", "workers")
+        for name in ("videos", "source", "seed", "workers")
         for part in (f"--{name}", f"{folder / 'params.yaml'}:{name}")
     ]
     command = [sys.executable, "-c", WRAPPER, str(limit), *parameters]

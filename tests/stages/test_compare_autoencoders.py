@@ -8,12 +8,13 @@ import numpy
 import pytest
 import torch
 
-from foreframe import autoencoders, normalization
+from foreframe import autoencoders
 from foreframe.artefacts import facts
-from foreframe.clips import Clips, load_split
 from foreframe.config.evaluation import Evaluation
+from foreframe.data import normalization
+from foreframe.data.clips import load_split
+from foreframe.data.normalization import Normalizer
 from foreframe.metrics.psnr import psnr
-from foreframe.normalization import Normalizer
 from stages import compare_autoencoders
 from tests.stages.autoencoder_study import COMPUTE, Study, make
 
@@ -62,7 +63,7 @@ def test_the_psnr_is_that_of_the_reconstruction(study: Study) -> None:
     model = autoencoders.load(study.outputs["model"])
     normalizer = Normalizer.load(study.inputs["normalization"])
     runs = load_split(study.inputs["split"])
-    with Clips(study.inputs["frames"], runs.starts("test"), runs.clip_frames) as clips:
+    with model.settings.view.clips(study.inputs["frames"], runs, "test") as clips:
         real = clips.read(numpy.arange(len(clips)))
     with torch.inference_mode():
         decoded = normalizer.denormalize(model.reconstruct(normalizer.normalize(real)))

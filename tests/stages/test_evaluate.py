@@ -10,13 +10,17 @@ import pandas
 import pytest
 import torch
 
-from foreframe import autoencoders, evaluating, normalization
-from foreframe.artefacts import tables
+from foreframe import autoencoders
 from foreframe.artefacts.digest import digest
+from foreframe.config.sampling import Options
+from foreframe.data import normalization
 from foreframe.errors import ArtefactError, UserError
-from foreframe.metrics import evaluation
-from foreframe.metrics.prediction import Scores
-from foreframe.metrics.protocol import Protocol
+from foreframe.evaluation import results as evaluation
+from foreframe.evaluation import scoring, tables
+from foreframe.evaluation.prediction import Scores
+from foreframe.evaluation.protocol import Protocol
+from foreframe.predictors import Context
+from foreframe.randomness import Draws
 from tests.stages.evaluation_study import (
     CONTEXT,
     FRAMES,
@@ -26,10 +30,10 @@ from tests.stages.evaluation_study import (
     clipped,
     make,
     make_external,
+    protocol,
 )
 
-OUTPUTS = ("scores", "metrics", "per_frame")
-COLUMNS = ("predictor", "frame", "psnr", "ssim", "mse")
+OUTPUTS = ("scores", "metrics")
 PREDICTORS = {
     "copy_last_frame",
     "mean_frame",
@@ -53,8 +57,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def frame_table(study: Study) -> pandas.DataFrame:
-    checksum = study.scores()["per_frame_checksum"]
-    return tables.read(study.path("per_frame"), COLUMNS, checksum)
+    return tables.table(study.scores())
 
 
 def test_a_right_future_is_perfect_and_a_black_one_is_not(done: Study) -> None:
@@ -187,11 +190,13 @@ def test_a_metric_without_its_weights_has_a_reason_and_no_value(study: Study) ->
     assert "lpips_alex" in values["protocol"]["features"]
 
 
-def test_one_given_frame_has_no_motion_to_go_on_with(study: Study) -> None:
-    """So the table has no such row, and all others."""
-    protocol = PROTOCOL.model_copy(update={"context": 1})
-    clips = clipped(study, protocol)
-    assert set(evaluating.baselines(clips)) == {"copy_last_frame", "mean_frame"}
+def test_one_given_frame_has_no_motion_to_go_on_with_and_none_nothing_to_copy(
+    study: Study,
+) -> None:
+    """So the table has no such rows, and all others."""
+    one, none = (clipped(study, protocol(context=context)) for context in (1, 0))
+    assert list(scoring.baselines(one)) == ["copy_last_frame", "mean_frame"]
+    assert list(scoring.baselines(none)) == ["mean_frame"]
 
 
 def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
@@ -199,11 +204,16 @@ def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
     values = study.scores()["predictors"]["mean_frame"]["psnr"]
     assert values["low"] is None and values["high"] is None
     clips = clipped(study, PROTOCOL)
-    found = evaluating.metrics(PROTOCOL, study.path("weights"), torch.device("cpu"))
-    scores = Scores(PROTOCOL, found, 8)
-    real = torch.randint(256, (9, FRAMES, SIZE, SIZE, 3), dtype=torch.uint8)
-    for name, base in evaluating.baselines(clips).items():
-        predicted = base.predict(real[:, :CONTEXT], FRAMES - CONTEXT, evaluating.ANY, 0, range(9))
-        scores.update(real, {name: predicted[:, None]})
+    found = scoring.metrics(PROTOCOL, study.path("weights"), torch.device("cpu"))
+    scores = Scores(PROTOCOL, found)
+    numbers = torch.Generator().manual_seed(0)
+    real = torch.randint(256, (9, FRAMES, SIZE, SIZE, 3), dtype=torch.uint8, generator=numbers)
+    for clip in real.split(1):
+        context, draws = Context(clip[:, :CONTEXT], [0]), Draws.first(0, [0])
+        futures = {
+            name: [base.predict(context, FRAMES - CONTEXT, Options(), draws).frames]
+            for name, base in scoring.baselines(clips).items()
+        }
+        scores.update(clip[0], futures)
     ends = evaluation.summarize(scores)["predictors"]["mean_frame"]["psnr"]
     assert ends["low"] < ends["mean"] < ends["high"]

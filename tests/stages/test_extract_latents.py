@@ -1,6 +1,5 @@
 """Laws of the stage extract_latents: every clip, as the trained model sees it."""
 
-import json
 from pathlib import Path
 
 import h5py
@@ -10,13 +9,15 @@ import torch
 from torch import Tensor
 
 from foreframe import autoencoders
-from foreframe import latents as latents_file
 from foreframe.artefacts import hdf5
-from foreframe.clips import Clips, load_split
 from foreframe.config.latents import LatentSettings
+from foreframe.data import latents as latents_file
+from foreframe.data.clips import Clips, load_split
+from foreframe.data.normalization import Normalizer
 from foreframe.errors import ArtefactError
-from foreframe.normalization import Normalizer
+from foreframe.priors import Codes
 from stages import extract_latents
+from tests.foreframe.data import seen
 from tests.stages import evaluation_study
 from tests.stages.autoencoder_study import COMPUTE, FRAMES, Study, make
 
@@ -50,10 +51,12 @@ def codes_of(group: h5py.Group) -> dict[str, Tensor]:
 def test_every_clip_of_every_set_at_its_stride(study: Study) -> None:
     split = load_split(study.inputs["split"])
     with hdf5.opening(study.folder / "latents.h5", "latents") as file:
-        assert json.loads(file.attrs["levels"]) == ["top", "bottom"]
-        assert json.loads(file.attrs["codebook_size"]) == {"top": 32, "bottom": 32}
+        assert latents_file.shapes(file) == {
+            "top": Codes((2, 2, 2), 32),
+            "bottom": Codes((4, 4, 4), 32),
+        }
         for name, stride in (("train", 3), ("validation", 4), ("test", 4)):
-            starts = split.starts(name, stride)
+            starts = seen.view().starts(split, name, stride)
             assert numpy.array_equal(file[name]["clip_start"][:], starts)
             for level, grid in (("top", (2, 2, 2)), ("bottom", (4, 4, 4))):
                 codes = file[name][level]

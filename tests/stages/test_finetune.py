@@ -9,15 +9,15 @@ import pytest
 from torch import Tensor
 
 from foreframe import autoencoders, priors
-from foreframe.artefacts import facts, tables
 from foreframe.config import reading
 from foreframe.config.finetune import Finetune
+from foreframe.data.normalization import Normalizer
 from foreframe.errors import UserError
-from foreframe.normalization import Normalizer
+from foreframe.training import record
 from foreframe.training.checkpoints import FOLDER
 from stages import finetune
 from tests.foreframe.autoencoders import small
-from tests.foreframe.test_joint import LEVELS, priors_of
+from tests.foreframe.autoencoders.test_joint import LEVELS, SHAPE, priors_of
 from tests.stages.autoencoder_study import COMPUTE, Study, make
 
 SETTINGS: dict[str, Any] = {
@@ -30,9 +30,7 @@ OUTPUTS = {
     "model": "joint.safetensors",
     "top_model": "joint_top.safetensors",
     "bottom_model": "joint_bottom.safetensors",
-    "facts": "joint.json",
-    "curve": "joint.csv",
-    "epochs": "joint_epochs.csv",
+    "record": "joint.json",
 }
 
 
@@ -41,7 +39,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study with three networks, as they were drawn: what matters is what becomes of them."""
     monkeypatch.chdir(tmp_path)
     result = make(tmp_path)
-    model = small.model()
+    model = small.model(SHAPE)
     autoencoders.save(tmp_path / "autoencoder.safetensors", model)
     for level, prior in priors_of(model).items():
         priors.save(tmp_path / f"{level}.safetensors", prior)
@@ -52,9 +50,10 @@ def run(study: Study, **changes: Any) -> dict[str, bytes]:
     """Run the stage; return the bytes of each output."""
     settings: Finetune = reading.validate(Finetune, {**SETTINGS, **changes}, "finetune")
     outputs = {name: study.folder / file for name, file in OUTPUTS.items()}
-    names = ("autoencoder", *LEVELS)
-    inputs = {name: study.folder / f"{name}.safetensors" for name in names}
-    finetune.main(**study.inputs, **inputs, finetune=settings, seed=0, compute=COMPUTE, **outputs)
+    models = tuple(study.folder / f"{name}.safetensors" for name in ("autoencoder", *LEVELS))
+    finetune.main(
+        **study.inputs, models=models, finetune=settings, seed=0, compute=COMPUTE, **outputs
+    )
     return {name: path.read_bytes() for name, path in outputs.items()}
 
 
@@ -65,28 +64,27 @@ def test_networks_of_the_same_kinds_with_what_became_of_them(study: Study) -> No
     for level in LEVELS:
         prior = priors.load(study.folder / OUTPUTS[f"{level}_model"], level)
         assert prior.settings == priors_of(small.model())[level].settings
-    record = facts.read(study.folder / OUTPUTS["facts"], "training")
-    assert record["samples"] == 3 * 10  # every second of 19 clips, three times
-    assert record["parameters"] == sum(record["parameters_of"].values())
-    assert record["flops_per_clip"] > 1e6
+    training = record.read(study.folder / OUTPUTS["record"])
+    found = training.facts
+    assert found["samples"] == 3 * 10  # every second of 19 clips, three times
+    assert found["parameters"] == sum(found["parameters_of"].values())
+    assert found["flops_per_clip"] > 1e6
     for part in ("validation", "test"):
-        before, after = record["before"][part], record["after"][part]
+        before, after = found["before"][part], found["after"][part]
         assert after["distortion"] < before["distortion"]
         assert after["rate"] < before["rate"]
-    columns = ["epoch", "validation_rate", "validation_distortion", "validation_bits_per_clip"]
-    epochs = tables.read(study.folder / OUTPUTS["epochs"], columns, record["epochs_checksum"])
-    last = epochs.iloc[-1]
+    last = training.epochs.iloc[-1]
     for name in ("loss", "rate", "nll_top", "nll_bottom", "reconstruction"):
-        assert last[f"validation_{name}"] == record["after"]["validation"][name]
-    tables.read(study.folder / OUTPUTS["curve"], ["step", "rate"], record["curve_checksum"])
+        assert last[f"validation_{name}"] == found["after"]["validation"][name]
+    assert {"step", "rate"} <= {*training.curve}
 
 
 def test_the_rate_falls_further_the_more_it_weighs(study: Study) -> None:
     rates = []
     for weight in (0.0, 1.0, 30.0):
         run(study, rate_weight=weight)
-        record = facts.read(study.folder / OUTPUTS["facts"], "training")
-        rates.append(record["after"]["validation"]["rate"])
+        found = record.read(study.folder / OUTPUTS["record"]).facts
+        rates.append(found["after"]["validation"]["rate"])
     assert rates[0] > rates[1] > rates[2]
 
 

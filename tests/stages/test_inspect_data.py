@@ -8,18 +8,21 @@ import h5py
 import numpy
 import pytest
 
-from foreframe import clips
 from foreframe.artefacts import facts
+from foreframe.data import clips
+from foreframe.data.views import View
 from foreframe.errors import ArtefactError
 from foreframe.inspection import reading
 from stages import inspect_data
+from tests.foreframe.data import seen
 from tests.foreframe.inspection.recordings import Frames, compressed, noise, scene, write
 
 LENGTH = 60
 # Six episodes: four for training, one each to validate and to test.
 SPLIT = clips.SplitRuns(
-    tuple((60 * n, 60 * n + 60) for n in range(4)), ((240, 300),), ((300, 360),), 8, 2, 4
+    tuple((60 * n, 60 * n + 60) for n in range(4)), ((240, 300),), ((300, 360),)
 )
+VIEW = seen.view()
 PLANTED, COPIED = 312, 77  # where a copy begins, and of what; an odd frame of the training set
 
 
@@ -38,7 +41,9 @@ def original() -> Frames:
     return scene(1, LENGTH)[COPIED - 60 : COPIED - 60 + 8]
 
 
-def run(folder: Path, tapes: list[Frames], split: clips.SplitRuns = SPLIT) -> dict[str, Any]:
+def run(
+    folder: Path, tapes: list[Frames], split: clips.SplitRuns = SPLIT, view: View = VIEW
+) -> dict[str, Any]:
     """Run the stage in `folder` and return its facts."""
     folder.mkdir(exist_ok=True)
     write(folder / "frames.h5", tapes)
@@ -46,6 +51,7 @@ def run(folder: Path, tapes: list[Frames], split: clips.SplitRuns = SPLIT) -> di
     inspect_data.main(
         frames=folder / "frames.h5",
         split=folder / "split.json",
+        view=view,
         inspection=folder / "inspection.json",
         arrays=folder / "inspection.h5",
     )
@@ -148,7 +154,7 @@ def test_the_size_of_blocks_and_chunks_does_not_matter(
 
 
 def test_a_single_short_episode_is_not_judged(tmp_path: Path) -> None:
-    split = clips.SplitRuns(((0, 30),), ((30, 42),), ((42, 60),), 8, 2, 4)
+    split = clips.SplitRuns(((0, 30),), ((30, 42),), ((42, 60),))
     found = run(tmp_path, [scene(1, 60)], split)["duplicates"]
     assert found["threshold"] is None
     assert found["calibration"]["median"] is None
@@ -162,12 +168,13 @@ def test_ten_times_the_video_takes_no_more_memory(tmp_path: Path) -> None:
         folder.mkdir()
         write(folder / "frames.h5", [noise(1, (frames, 64, 64, 3))], chunk=16)
         train, test = frames * 8 // 10, frames * 9 // 10
-        split = clips.SplitRuns(((0, train),), ((train, test),), ((test, frames),), 16, 2, 8)
+        split = clips.SplitRuns(((0, train),), ((train, test),), ((test, frames),))
         clips.save_split(folder / "split.json", split)
         tracemalloc.start()
         inspect_data.main(
             frames=folder / "frames.h5",
             split=folder / "split.json",
+            view=seen.view(frames=16, evaluation_stride=8),
             inspection=folder / "inspection.json",
             arrays=folder / "inspection.h5",
         )

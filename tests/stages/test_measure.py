@@ -8,11 +8,12 @@ import numpy
 import pytest
 import torch
 
-from foreframe import autoencoders, normalization, priors
+from foreframe import autoencoders, priors
 from foreframe.artefacts import hdf5
 from foreframe.artefacts.digest import digest
-from foreframe.clips import Clips, load_split
-from foreframe.metrics.protocol import SetProtocol
+from foreframe.data import normalization
+from foreframe.data.clips import load_split
+from foreframe.evaluation.protocol import SetProtocol
 from stages import measure
 from tests.stages.evaluation_study import CODES, FRAMES, LEVELS, SIZE, Study, make
 
@@ -45,7 +46,8 @@ def test_the_sets_are_whole(done: Study) -> None:
 def test_the_error_is_that_of_direct_reconstruction(done: Study) -> None:
     model = autoencoders.load(done.path("autoencoder"))
     normalizer = normalization.Normalizer.load(done.path("normalization"))
-    with Clips(done.path("frames"), load_split(done.path("split")).starts("test"), FRAMES) as clips:
+    view, runs = model.settings.view, load_split(done.path("split"))
+    with view.clips(done.path("frames"), runs, "test") as clips:
         real = normalizer.normalize(clips.read(numpy.arange(len(clips))))
     with torch.no_grad():
         expected = (model.reconstruct(real) - real).double().square().mean().item()
@@ -56,7 +58,7 @@ def test_the_likelihood_is_that_of_one_pass_over_the_set(done: Study) -> None:
     with h5py.File(done.path("latents")) as file:
         codes = {level: torch.from_numpy(file["test"][level][:]).long() for level in LEVELS}
     for level in LEVELS:
-        prior = priors.load(done.path(level), level)
+        prior = priors.density(priors.load(done.path(level), level))
         with torch.no_grad():
             expected = -prior.log_prob(codes[level], prior.condition(codes)).double().mean().item()
         assert done.measured()["priors"][level]["nll"]["test"] == pytest.approx(expected, rel=1e-5)

@@ -12,22 +12,12 @@ from numpy.typing import NDArray
 from foreframe.artefacts import hdf5
 from foreframe.config.sampling import Choice, Sampling
 from foreframe.errors import UserError
-from foreframe.predictors import latent_predictor
-from foreframe.predictors.latent_predictor import LatentPredictor
+from foreframe.predictors import Context
+from foreframe.predictors.latent import Latent
+from foreframe.randomness import Draws
 from stages import sample
 from tests.stages import evaluation_study as tiny
-
-ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
-DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
-
-
-def sampling(**changes: Any) -> Sampling:
-    values = {
-        "show": 2,
-        "choices": {"drawn": DRAWN, "greedy": ARGMAX},
-        "context_encoding": "full_clip",
-    }
-    return Sampling.model_validate(values | changes)
+from tests.stages.evaluation_study import ARGMAX, DRAWN
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +25,20 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tiny.Study:
     study = tiny.Study(tmp_path_factory.mktemp("study"))
     tiny.make_data(study)
     tiny.make_models(study)
-    tiny.make_latents(study)
     return study
 
 
-INPUTS = ("frames", "split", "normalization", "autoencoder", "top", "bottom")
+@pytest.fixture(scope="module")
+def predictor(study: tiny.Study) -> Latent:
+    return study.predictor()
 
 
 def run(
-    study: tiny.Study,
-    out: Path,
-    show: int = 2,
-    context_encoding: str = "full_clip",
-    choices: dict[str, Choice] | None = None,
-    **changes: Any,
+    study: tiny.Study, out: Path, choices: dict[str, Choice] | None = None, **changes: Any
 ) -> Path:
-    paths = {name: study.path(name) for name in INPUTS}
-    settings = sampling(show=show, context_encoding=context_encoding)
-    if choices is not None:
-        settings = sampling(show=show, context_encoding=context_encoding, choices=choices)
-    protocol = tiny.PROTOCOL.model_copy(update={"clips": 3, "seed": 5} | changes)
-    sample.main(**paths, sampling=settings, protocol=protocol, compute=tiny.COMPUTE, out=out)
+    choices = choices or {"drawn": DRAWN, "greedy": ARGMAX}
+    changes = {"clips": 3, "seed": 5, "keep": changes.get("samples", 1), **changes}
+    study.sample(out, choices, **changes)
     return out
 
 
@@ -93,14 +76,10 @@ def test_it_writes_codes_and_frames_of_every_choice(study: tiny.Study, tmp_path:
     assert "drawn/top_only" not in found
 
 
-def test_the_combinations_are_decoded_as_they_are_named(study: tiny.Study, tmp_path: Path) -> None:
+def test_the_combinations_are_decoded_as_they_are_named(
+    study: tiny.Study, predictor: Latent, tmp_path: Path
+) -> None:
     found = contents(run(study, tmp_path / "samples.h5"))
-    predictor = latent_predictor.load(
-        study.path("autoencoder"),
-        {level: study.path(level) for level in ("top", "bottom")},
-        study.path("normalization"),
-        torch.device("cpu"),
-    )
     codes = {name: torch.from_numpy(found[name][:2]).long() for name in ("true_top", "true_bottom")}
     for name in ("greedy/top", "greedy/bottom"):
         codes[name] = torch.from_numpy(found[name][:2, 0]).long()
@@ -140,53 +119,36 @@ def test_clips_do_not_depend_on_how_many_are_sampled(study: tiny.Study, tmp_path
         assert numpy.array_equal(one[name][0], three[name][row]), name
 
 
+def test_some_futures_are_kept_of_many(study: tiny.Study, tmp_path: Path) -> None:
+    all_kept = contents(run(study, tmp_path / "all", samples=3))
+    some = contents(run(study, tmp_path / "some", samples=3, keep=2))
+    none = contents(run(study, tmp_path / "none", samples=3, keep=0))
+    for name in ("drawn/frames", "drawn/top", "drawn/bottom"):
+        assert numpy.array_equal(some[name], all_kept[name][:, :2])
+        assert name not in none
+    assert numpy.array_equal(some["greedy/frames"], all_kept["greedy/frames"])
+    assert numpy.array_equal(none["greedy/hierarchical"], all_kept["greedy/hierarchical"])
+
+
+def test_a_choice_that_the_predictor_does_not_know_is_refused(
+    study: tiny.Study, tmp_path: Path
+) -> None:
+    settings = Sampling(show=1, choices={"cool": {"flow": 0.6}})
+    with pytest.raises(UserError, match=r"sampling\.choices\.cool\.flow is no parameter"):
+        sample.main(
+            **{name: study.path(name) for name in ("frames", "split", "normalization")},
+            models=study.models,
+            sampling=settings,
+            futures=tiny.PROTOCOL.futures,
+            compute=tiny.COMPUTE,
+            out=tmp_path / "samples.h5",
+        )
+
+
 def test_another_seed_changes_draws_alone(study: tiny.Study, tmp_path: Path) -> None:
     first, second = (contents(run(study, tmp_path / str(seed), seed=seed)) for seed in (1, 2))
     assert (first["drawn/top"] != second["drawn/top"]).any()
     assert (first["greedy/frames"] == second["greedy/frames"]).all()
-
-
-def task(predictor: LatentPredictor, encoding: str, **changes: Any) -> sample.Task:
-    protocol = tiny.PROTOCOL.model_copy(update=changes)
-    return sample.Task(predictor, sampling(context_encoding=encoding), protocol, [0, 1], None)
-
-
-@pytest.fixture(scope="module")
-def predictor(study: tiny.Study) -> LatentPredictor:
-    return latent_predictor.load(
-        study.path("autoencoder"),
-        {level: study.path(level) for level in ("top", "bottom")},
-        study.path("normalization"),
-        torch.device("cpu"),
-    )
-
-
-def noise(*shape: int) -> torch.Tensor:
-    numbers = torch.Generator().manual_seed(3)
-    return torch.randint(256, shape, generator=numbers, dtype=torch.uint8)
-
-
-def test_a_context_of_its_own_sees_nothing_of_the_future(predictor: LatentPredictor) -> None:
-    real = noise(2, 8, 16, 16, 3)
-    whole = sample.contexts(task(predictor, "full_clip"), real)
-    alone = sample.contexts(task(predictor, "context_only"), real)
-    codes, own = predictor.encode(real), predictor.encode(real[:, :4])
-    for level, frames in (("top", 1), ("bottom", 2)):
-        assert torch.equal(whole[level], codes[level][:, :frames])
-        assert torch.equal(alone[level], own[level])
-        assert alone[level].shape == whole[level].shape
-
-
-@pytest.mark.parametrize("encoding", ["full_clip", "context_only"])
-def test_a_context_that_fills_no_code_is_led_by_copies_of_its_first_frame(
-    predictor: LatentPredictor, encoding: str
-) -> None:
-    real = noise(2, 8, 16, 16, 3)
-    led = torch.cat([real[:, :1], real[:, :1], real[:, :1], real], dim=1)
-    found = sample.contexts(task(predictor, encoding, context=1, horizon=7), real)
-    expected = predictor.encode(led[:, :8] if encoding == "full_clip" else led[:, :4])
-    for level, frames in (("top", 1), ("bottom", 2)):
-        assert torch.equal(found[level], expected[level][:, :frames])
 
 
 def test_the_first_future_is_the_only_one_of_a_single_draw(
@@ -201,26 +163,20 @@ def test_the_first_future_is_the_only_one_of_a_single_draw(
     assert numpy.array_equal(three["greedy/frames"], one["greedy/frames"])
 
 
+@pytest.mark.parametrize("encoding", ["context_only", "full_clip"])
 def test_a_future_of_a_protocol_is_that_of_the_predictor(
-    study: tiny.Study, predictor: LatentPredictor, tmp_path: Path
+    study: tiny.Study, predictor: Latent, tmp_path: Path, encoding: str
 ) -> None:
-    """Beyond one window, of the clips' own numbers, and of the context alone."""
-    found = contents(run(study, tmp_path / "long", context_encoding="context_only", horizon=10))
-    given = torch.from_numpy(found["real"][:, :4])
-    numbers = found["clip_number"].tolist()
-    expected = predictor.predict(given, 10, DRAWN, 5, numbers)
+    """Beyond one window, of the clips' own numbers, and shown what the protocol says."""
+    found = contents(run(study, tmp_path / "long", context_encoding=encoding, horizon=10))
+    real, draws = torch.from_numpy(found["real"]), Draws.first(5, found["clip_number"].tolist())
+    whole = real if encoding == "full_clip" else None
+    context = Context(real[:, :4], draws.clips, whole=whole)
+    expected = predictor.predict(context, 10, DRAWN, draws).frames
     assert numpy.array_equal(found["drawn/frames"][:, 0], expected.numpy())
+    blind = predictor.predict(Context(real[:, :4], draws.clips), 10, DRAWN, draws).frames
+    assert torch.equal(expected, blind) == (encoding == "context_only")
     assert "true_top" not in found and "greedy/top_only" not in found
-
-
-def test_the_reconstruction_of_any_length_is_that_of_the_whole_clip(
-    study: tiny.Study, predictor: LatentPredictor, tmp_path: Path
-) -> None:
-    found = contents(run(study, tmp_path / "odd", context=3, horizon=6))
-    real = torch.from_numpy(found["real"])
-    filled = torch.cat([real[:, :1], real, real[:, -1:], real[:, -1:]], dim=1)
-    expected = predictor.decode(predictor.encode(filled))[:, 4:10]
-    assert numpy.array_equal(found["reconstruction/frames"][:, 0], expected.numpy())
 
 
 def test_the_set_of_the_protocol_is_continued(study: tiny.Study, tmp_path: Path) -> None:
@@ -229,7 +185,7 @@ def test_the_set_of_the_protocol_is_continued(study: tiny.Study, tmp_path: Path)
 
 
 def test_too_many_clips_are_refused(study: tiny.Study, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"protocols\.samples\.clips is 7, but the test set has 6"):
+    with pytest.raises(UserError, match=r"samples\.futures\.clips is 7, but the test set has 6"):
         run(study, tmp_path / "samples.h5", clips=7)
     assert not (tmp_path / "samples.h5").exists()
 
@@ -238,7 +194,7 @@ def test_a_context_that_leaves_nothing_to_sample_is_refused(
     study: tiny.Study, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        UserError, match=r"context is 6; .* cover 8, and the priors model 8 at once"
+        UserError, match=r"6 frames are given; .* cover 8, and the priors model 8 at once.*most 4"
     ):
         run(study, tmp_path / "samples.h5", context=6)
 
@@ -261,25 +217,15 @@ def test_priors_that_take_actions_are_given_the_recorded_ones(
     changes: dict[str, Any] = {"context_encoding": "context_only", "context": context}
     found = contents(run(driven, tmp_path / "samples.h5", horizon=10, samples=2, **changes))
     assert found["@actions"] == "recorded"
-    predictor = latent_predictor.load(
-        driven.path("autoencoder"),
-        {level: driven.path(level) for level in ("top", "bottom")},
-        driven.path("normalization"),
-        torch.device("cpu"),
+    recorded_NA, starts = tiny.driven(), found["clip_start"].tolist()
+    led = [recorded_NA[start - 1 : start + 9 + context] for start in starts]
+    draws = Draws.first(5, found["clip_number"].tolist())
+    context_N = Context(
+        torch.from_numpy(found["real"][:, :context]),
+        draws.clips,
+        torch.from_numpy(numpy.stack(led)),
     )
-    recorded_NA = tiny.driven()
-    # Zeros lead to copies of the first frame, which fill the first code.
-    led = [
-        numpy.concatenate(
-            [numpy.zeros((4 - context, 2)), recorded_NA[start - 1 : start + 9 + context]]
-        )
-        for start in found["clip_start"]
-    ]
-    given = torch.from_numpy(found["real"][:, :context])
-    filled = torch.cat([given[:, :1].expand(-1, 4 - context, -1, -1, -1), given], dim=1)
-    expected = predictor.predict(
-        filled, 10, DRAWN, 5, found["clip_number"].tolist(), torch.tensor(numpy.stack(led)).float()
-    )
+    expected = driven.predictor().predict(context_N, 10, DRAWN, draws).frames
     assert numpy.array_equal(found["drawn/frames"][:, 0], expected.numpy())
     assert (found["drawn/frames"][:, 0] != found["drawn/frames"][:, 1]).any()
 

@@ -14,8 +14,8 @@ from foreframe.artefacts import facts, tables
 from foreframe.autoencoders import vqvae
 from foreframe.config import reading
 from foreframe.config.search import Search
+from foreframe.data.normalization import Normalizer
 from foreframe.errors import UserError
-from foreframe.normalization import Normalizer
 from foreframe.training.checkpoints import FOLDER
 from stages import search
 from tests.foreframe.autoencoders import small
@@ -112,7 +112,7 @@ def test_the_best_trials_section_is_the_base_with_its_values(study: Study) -> No
         training={**small.TRAINING, **training},
     )
     assert settings == expected
-    model = vqvae.build(settings)
+    model = vqvae.build(settings, small.SHAPE)
     weights = sum(value.numel() for value in model.parameters())
     assert read["trials"]["parameters"][found["best_trial"]] == weights
 

@@ -9,15 +9,18 @@ import pytest
 import torch
 
 from foreframe import priors
-from foreframe.artefacts import facts, hdf5, tables
+from foreframe.artefacts import hdf5
 from foreframe.config.compute import Compute
+from foreframe.data import latents as latents_file
+from foreframe.data.latents import CodeGrid
 from foreframe.errors import UserError
-from foreframe.priors import Codes, PriorSettings
+from foreframe.priors import PriorSettings
+from foreframe.training import record
 from stages import train_prior
 from tests.foreframe.priors import tiny
 
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
-OUTS = ("model", "facts", "curve", "epochs")
+OUTS = ("model", "record")
 
 
 def write_latents(path: Path, driven: bool = False) -> None:
@@ -26,10 +29,11 @@ def write_latents(path: Path, driven: bool = False) -> None:
     Where the clips are driven, the first action of a code-frame names the codes of its first row.
     """
     numbers = numpy.random.Generator(numpy.random.Philox(1))
-    attributes = {
-        "levels": json.dumps(["top", "bottom"]),
-        "codebook_size": json.dumps({"bottom": 7, "top": 5}),
+    layout = {
+        "top": CodeGrid(shape=(1, 2, 3), size=5),
+        "bottom": CodeGrid(shape=(2, 4, 6), size=7),
     }
+    attributes = latents_file.attributes(layout)
     if driven:
         attributes["action_names"] = json.dumps(["steer"])
     with hdf5.creating(path, "latents", attributes) as file:
@@ -69,22 +73,15 @@ def test_it_learns_and_writes_a_prior_with_its_record(level: str, latents: Path)
         "top": ((1, 2, 3), 5),
         "bottom": ((2, 4, 6), 7),
     }[level]
-    record = facts.read(outs["facts"], "training")
-    assert record["parameters"] == sum(value.numel() for value in prior.parameters())
-    assert (record["steps"], record["samples"]) == (60, 108)
-    assert record["environment"]["threads"] == 1
-    assert record["flops_per_clip"] > 0
-    assert record["final"]["train_loss"] < 0.8 * math.log(prior.codebook_size)
-    curve = tables.read(
-        outs["curve"], ("step", "epoch", "samples", "loss"), record["curve_checksum"]
-    )
-    assert len(curve) == 60
-    epochs = tables.read(
-        outs["epochs"],
-        ("epoch", "step", "train_loss", "validation_loss"),
-        record["epochs_checksum"],
-    )
-    assert epochs["validation_loss"].iloc[-1] == record["final"]["validation_loss"]
+    known = record.read(outs["record"])
+    found = known.facts
+    assert found["parameters"] == sum(value.numel() for value in prior.parameters())
+    assert (found["steps"], found["samples"]) == (60, 108)
+    assert found["environment"]["threads"] == 1
+    assert found["flops_per_clip"] > 0
+    assert found["final"]["train_loss"] < 0.8 * math.log(prior.codebook_size)
+    assert len(known.curve) == 60
+    assert known.epochs["validation_loss"].iloc[-1] == found["final"]["validation_loss"]
 
 
 def test_the_same_inputs_give_the_same_bytes(latents: Path) -> None:
@@ -101,12 +98,8 @@ def test_a_level_that_is_not_there_is_named(latents: Path) -> None:
 
 
 def test_operations_grow_with_the_grid_alone() -> None:
-    settings = tiny.bottom_settings()
-
     def count(half: int) -> int:
-        grids = {"top": (half, 2, 2), "bottom": (2 * half, 4, 4)}
-        shapes = {name: Codes(grid, 7) for name, grid in grids.items()}
-        return train_prior.count_operations(settings, shapes, None)
+        return int(train_prior.facts_of(tiny.bottom((half, 2, 2)))["flops_per_clip"])
 
     first, second, third = count(1), count(2), count(3)
     assert 0 < first < second
@@ -135,10 +128,10 @@ def test_a_prior_that_takes_actions_learns_from_them(
     for actions in ("none", "input"):
         settings = getattr(tiny, f"{level}_settings")(training=training, actions=actions)
         outs = train(tmp_path / actions, settings, tmp_path / "latents.h5")
-        record = facts.read(outs["facts"], "training")
-        losses[actions] = record["final"]["train_loss"]
+        found = record.read(outs["record"]).facts
+        losses[actions] = found["final"]["train_loss"]
         prior = priors.load(outs["model"], level)
-        assert record["parameters"] == sum(value.numel() for value in prior.parameters())
+        assert found["parameters"] == sum(value.numel() for value in prior.parameters())
     assert prior.actions is not None and prior.actions.names == ("steer",)
     with hdf5.opening(tmp_path / "latents.h5", "latents") as file:
         values = file["train"]["actions"][:]

@@ -4,25 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from foreframe import recording
 from foreframe.artefacts import facts
 from foreframe.config.compute import Compute
-from foreframe.config.split import Clip, Split
-from foreframe.metrics.state_probe import StateProbe
+from foreframe.config.split import Split
+from foreframe.data import writing
+from foreframe.evaluation.state_probe import StateProbe
 from foreframe.sources import car_racing, video_folder
-from foreframe.sources.car_racing_variety import Variety
+from foreframe.sources.car_racing.variety import Variety
 from stages import collect, split, train_probe
 from tests.foreframe.sources import making
 
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
-CLIP = Clip(frames=8)
 
 
 def divide(folder: Path) -> None:
-    chosen = Split(
-        by="time", train=0.6, validation=0.2, test=0.2, train_stride=1, evaluation_stride=4
-    )
-    split.main(frames=folder / "frames.h5", split=chosen, clip=CLIP, out=folder / "split.json")
+    chosen = Split(by="time", train=0.6, validation=0.2, test=0.2)
+    split.main(frames=folder / "frames.h5", split=chosen, out=folder / "split.json")
 
 
 def run(folder: Path) -> dict[str, object]:
@@ -43,8 +40,8 @@ def test_the_road_is_read_off_simulated_frames(tmp_path: Path) -> None:
         variety=Variety(colours=0.0, track=0.0, camera=0.0),
     )  # fmt: skip
     stream = car_racing.stream(source, 0, tmp_path, 1, 0)
-    with recording.creating(tmp_path / "frames.h5", recording.Layout(
-        32, 32, 0.1, "car_racing", stream.actions, stream.states, 8
+    with writing.creating(tmp_path / "frames.h5", writing.Layout(
+        32, 32, 0.1, "car_racing", stream.actions, stream.states, {}, 8
     )) as writer:  # fmt: skip
         for episode in stream.episodes:
             sum(writer.add(episode))
@@ -71,7 +68,6 @@ def test_a_source_that_knows_nothing_gives_an_empty_probe(
     collect.main(
         videos=tmp_path / "videos",
         source=video_folder.Settings(kind="video_folder", height=16, width=24, frame_interval=0.1),
-        clip=CLIP,
         seed=0,
         workers=1,
         out=tmp_path / "frames.h5",

@@ -154,7 +154,8 @@ def _entry(
         "deps": [f"{up}{path}" for path in deps],
         "params": [_below(up, param) for param in [*params, *({path: ["k"]} for path in written)]],
     }
-    stem = f"out/{number}{template}"
+    # Each entry writes into a folder, and others may read that as a whole.
+    stem = f"out/{number}/made{template}"
     entry["outs"] = [f"{up}{stem}.txt"]
     kind = draw(st.sampled_from(["", "metrics", "plots", "outs"]))
     if kind:
@@ -166,8 +167,8 @@ def _entry(
             entry[key] = True
     entry["meta"] = draw(st.sampled_from(METAS))
     # Only later entries may read these, so that there is no circle.
-    made.outs += [f"out/{number}{end}.txt" for end in ends]
-    made.jsons += [f"out/{number}{end}.json" for end in ends if kind]
+    made.outs += [f"out/{number}", *(f"out/{number}/made{end}.txt" for end in ends)]
+    made.jsons += [f"out/{number}/made{end}.json" for end in ends if kind]
     return entry
 
 

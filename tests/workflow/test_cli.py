@@ -10,8 +10,8 @@ import av
 import numpy
 import pytest
 
-from foreframe import video
 from foreframe.artefacts import hdf5
+from foreframe.data import video
 from tests import smoke
 from tests.workflow import tiny
 

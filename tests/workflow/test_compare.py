@@ -160,7 +160,7 @@ def test_mistakes_on_the_command_line_are_named(by_dvc: smoke.Clone, tmp_path: P
     text = run(by_dvc, "contexts", "--protocol", "drivin", "--out", out)
     assert text.startswith("error: There is no protocol drivin.") and "svg_kth" in text
     text = run(by_dvc, "contexts", "--protocol", "svg_kth", "--out", out)
-    assert "protocols.svg_kth.clips is 1000, but the test set has" in text
+    assert "protocols.svg_kth.futures.clips is 1000, but the test set has" in text
     text = run(by_dvc, "compare", "data/driving/models.json")
     assert "is no foreframe/evaluation file" in text
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from foreframe import spending
 from foreframe.artefacts import log
+from foreframe.running import spending
 from tests import smoke
 from workflow import costs, dag, studies
 

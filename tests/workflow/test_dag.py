@@ -1,5 +1,6 @@
 """One definition, two engines: rules are stages, and both engines want the same work."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_stages_are_plain_data_with_templates_resolved(tmp_path: Path) -> None:
     assert loud.identifier == "train_loud"
     assert (loud.threads, loud.resources) == (2, (("gpu", 1),))
     assert (loud.deps, loud.outs) == (("data/all.txt",), ("data/loud.txt",))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_declared_is_what_is_read_but_for_what_is_there(
+    whole: bool, tmp_path: Path
+) -> None:
+    folder = smoke.ROOT if whole else tiny.make_both(tmp_path)
+    found = dag.declared(folder)
+    names = [field.name for field in dataclasses.fields(dag.Declared)]
+    assert [vars(stage) for stage in found] == [
+        {name: vars(stage)[name] for name in names} for stage in dag.read(folder)
+    ]
 
 
 def test_code_versions_are_known_before_they_are_written(tmp_path: Path) -> None:

@@ -56,15 +56,19 @@ def by_dvc(folder: Path) -> dict[str, Rule]:
 
 
 def inputs(repo: Repo, stage: object, outs: set[str]) -> set[str]:
-    """Return the files that a stage depends on; of parameter files those that a stage writes."""
+    """Return the files that a stage depends on; of parameter files those that a stage writes.
+
+    Of a folder these are the files in it and what other stages write there.
+    """
     found = set()
     for dep in stage.deps:  # type: ignore[attr-defined]
         if isinstance(dep, ParamsDependency):
             found |= {dep.fs_path} & outs
-        elif Path(dep.fs_path).is_dir():
-            found |= set(repo.dvcignore.find(repo.fs, dep.fs_path))
-        else:
-            found.add(dep.fs_path)
+            continue
+        inside = {out for out in outs if Path(dep.fs_path) in Path(out).parents}
+        if Path(dep.fs_path).is_dir():
+            inside |= set(repo.dvcignore.find(repo.fs, dep.fs_path))
+        found |= inside or {dep.fs_path}
     return found
 
 

@@ -48,8 +48,8 @@ def test_an_added_protocol_has_its_stages(tmp_path: Path) -> None:
 
 def test_protocols_of_the_literature_are_what_the_papers_say() -> None:
     found = {
-        name: (settings.context, settings.frames, settings.samples, settings.best)
-        for name, settings in protocols.ready_made().items()
+        name: (each.futures.context, each.futures.frames, each.futures.samples, each.measures.best)
+        for name, each in protocols.ready_made().items()
     }
     assert found == {
         "svg_moving_mnist": (5, 25, 100, "sequence"),
@@ -95,9 +95,9 @@ def test_a_name_that_cannot_be_added_changes_nothing(
 def test_a_protocol_that_does_not_fit_the_study_changes_nothing(project: Path) -> None:
     path = project / "params.yaml"
     path.write_text(path.read_text().replace("frames: 16 ", "frames: 8 "))
-    path.write_text(path.read_text().replace("context: 8 ", "context: 4 "))
+    path.write_text(path.read_text().replace("  context: 8 ", "  context: 4 "))
     before = path.read_bytes()
-    with pytest.raises(UserError, match=r"protocols\.svg_kth\.context is 10; .* at most 4"):
+    with pytest.raises(UserError, match=r"svg_kth\.futures\.context is 10; .* at most 4"):
         add(project, "svg_kth")
     assert path.read_bytes() == before
     assert protocols.fanned(project / "dvc.yaml") == ["driving"]

@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import shutil
+import sqlite3
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -12,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from foreframe.errors import UserError
-from tests.smoke import ROOT
-from tests.workflow import damage, tiny
+from tests.workflow import damage, engines, tiny
 from workflow import dag, verify
-from workflow.verification import definition, findings, study
+from workflow.verification import findings, study
 from workflow.verification.hashing import Tally, Workspace
 
 OUT = "data/all.txt"
@@ -26,55 +26,50 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return damage.make(tmp_path_factory.mktemp("verify") / "made")
 
 
-def agrees_with_dvc(root: Path) -> None:
-    ours, theirs = definition.read(root), {stage.name: stage for stage in dag.read(root)}
-    assert ours.keys() == theirs.keys()
-    for name, stage in ours.items():
-        other = theirs[name]
-        assert stage.commands == tuple(
-            " ".join(line.split()) for line in other.command.splitlines()
-        )
-        assert tuple(sorted(stage.deps)) == other.declared_deps
-        assert tuple(sorted(stage.outs)) == other.outs
-        keys = [(file, key) for file, keys in stage.params.items() for key in keys or ("",)]
-        assert tuple(sorted(keys)) == other.params
-
-
-def test_the_study_is_read_as_dvc_resolves_it() -> None:
-    agrees_with_dvc(ROOT)
-
-
 MORE = """\
   each:
     matrix:
       size: [1, 2.5, true]
-      from: ${models}
+      from: [loud, quiet]
+    wdir: work
     cmd:
-      - echo ${item.size}
-      - echo ${item.from} > data/${key}
+      - python ../join.py ../data/${key} ${item.size}
+      - python ../join.py ../data/${key} ${item.size} ../data/loud.txt
+    deps:
+      - ../join.py
+      - ../data/loud.txt
     params:
-      - words.json:
+      - ../words.json:
           - a.b
     metrics:
-      - data/${key}:
+      - ../data/${key}:
           cache: false
 """
 
 
-def test_a_matrix_several_commands_and_options_are_read_as_dvc_resolves_them(
+def test_a_matrix_several_commands_and_another_folder_are_understood(
     made: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "project"
     shutil.copytree(made, folder, symlinks=True)
-    text = (folder / "dvc.yaml").read_text()
-    more = MORE.replace("${models}", "[loud, quiet]")
-    (folder / "dvc.yaml").write_text(text + more)
+    with (folder / "dvc.yaml").open("a") as file:
+        file.write(MORE)
+    (folder / "work").mkdir()
     (folder / "words.json").write_text('{"a": {"b": 1}}')
-    agrees_with_dvc(folder)
-    names = [name for name in definition.read(folder) if name.startswith("each")]
-    assert names[0] == "each@1-loud"
+    tiny.run_by_dvc(folder)
+    known = study.read(folder)
+    names = [name for name in known.locked if name.startswith("each")]
     assert len(names) == 6
-    assert definition.read(folder)["each@1-loud"].uncached == {"data/1-loud"}
+    assert known.declared[names[0]].uncached == set(known.declared[names[0]].outs)
+    assert "data/loud.txt" in known.locked[names[0]].deps
+    rebuild = verify.Options(rebuild=names[0])
+    assert damage.look(folder, cache=True) == list(verify.check(folder, rebuild, Tally())) == []
+    damage.flip(folder / "data/1-loud")
+    (folder / "words.json").write_text('{"a": {"b": 2}}')
+    first, second = damage.look(folder)
+    assert (first.subject, second.subject) == ("data/1-loud", "words.json: a.b")
+    assert second.read_by == tuple(names)
+    damage.heal(folder, [first, second], lambda: damage.look(folder))
 
 
 IGNORED = "__pycache__\n*.py[cod]\n!kept.pyc\n/top.txt\nfolder/\n# remark\n\ndeep/*/x.txt\n"
@@ -182,18 +177,50 @@ def test_a_remote_behind_a_network_is_read_through_dvc(web: Path) -> None:
     assert (second.kind, second.stage) == ("missing", "train@loud")
 
 
-def test_it_works_where_dvc_is_broken(made: Path, tmp_path: Path) -> None:
+def test_a_broken_dvc_is_named_with_its_cure(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "dvc").mkdir()
+    (tmp_path / "dvc/__init__.py").write_text("raise ImportError('dvc is broken')")
+    run = damage.cli(made, path=str(tmp_path))
+    message = "error: the environment is not whole (dvc is broken). Run: make setup\n"
+    assert (run.returncode, run.stderr) == (1, message)
+
+
+def test_dvcs_database_is_not_even_opened(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     shutil.copytree(made, folder, symlinks=True)
-    (tmp_path / "broken/dvc").mkdir(parents=True)
-    (tmp_path / "broken/dvc/__init__.py").write_text("raise ImportError('dvc is broken')")
-    run = damage.cli(folder, path=str(tmp_path / "broken"))
-    assert (run.returncode, run.stderr) == (0, "")
-    damage.flip(folder / OUT)
-    run = damage.cli(folder, path=str(tmp_path / "broken"))
-    assert run.returncode == 3
-    assert f"DAMAGED  {OUT}" in run.stdout
-    assert "DVC does not work here (dvc is broken)" in run.stdout
+    with engines.opening(folder) as repo:
+        database = Path(repo.site_cache_dir) / "hashes/local/cache.db"
+    database.write_bytes(b"no database")
+    with pytest.raises(sqlite3.DatabaseError):
+        dag.read(folder)
+    assert damage.look(folder, cache=True) == []
+
+
+DEFINITIONS = {
+    "missing": (None, r"/dvc\.yaml' does not exist\. .* restore it"),
+    "a folder as output": (
+        "stages: {a: {cmd: 'mkdir b', outs: [b/]}}",
+        r"dvc\.yaml: the stage a writes the folder b/; let it write single files",
+    ),
+    "empty": ("", r"dvc\.yaml defines no stages\. Restore it"),
+    "torn": ("stages:\n  a: [", r"/dvc\.yaml'.* line \d.* Correct the file, or restore it"),
+    "a key that is not there": (
+        "stages: {a: {cmd: 'echo ${word.x}', outs: [b]}}",
+        r"'stages\.a\.cmd' in '.*/dvc\.yaml': .* 'word\.x'\. Correct",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEFINITIONS)
+def test_a_damaged_definition_is_refused_with_a_cure(case: str, made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(made, folder, symlinks=True)
+    text, message = DEFINITIONS[case]
+    (folder / "dvc.yaml").unlink()
+    if text is not None:
+        (folder / "dvc.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        damage.look(folder)
 
 
 def test_exit_codes_and_json(made: Path, tmp_path: Path) -> None:
@@ -259,6 +286,8 @@ LOCKS = {
     "no hexadecimal digest": "schema: '2.0'\nstages: {collect: {cmd: x, outs: "
     "[{path: a, hash: md5, md5: 'zz'}]}}\n",
     "no mapping": "schema: '2.0'\nstages: {collect: 3}\n",
+    "a folder as output": "schema: '2.0'\nstages: {collect: {cmd: x, outs: "
+    "[{path: a, hash: md5, md5: 'd41d8cd98f00b204e9800998ecf8427e.dir'}]}}\n",
     "merge conflict": "schema: '2.0'\n<<<<<<< ours\nstages: {}\n=======\n",
 }
 

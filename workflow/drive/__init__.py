@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy
 from numpy.typing import NDArray
 
-from foreframe import video
+from foreframe.data import video
 from foreframe.errors import UserError
-from foreframe.simulator.environment import PRIORS, LearnedDriving
+from foreframe.simulator.environment import MODELS, PRIORS, LearnedDriving
 from workflow.drive import controls, terminal, web
 
 SMALLEST_SIDE = 256  # pixels: smaller frames are enlarged in a video file
@@ -52,8 +52,7 @@ def run(options: Options) -> None:
     """
     _check(options)
     environment = LearnedDriving(
-        top=options.priors / "top_actions.safetensors",
-        bottom=options.priors / "bottom_actions.safetensors",
+        models=[MODELS[0], *(options.priors / path.name for path in MODELS[1:])],
         frames_per_prediction=options.per_prediction,
         max_steps=2**31,
     )

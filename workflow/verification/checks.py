@@ -1,16 +1,20 @@
 """The checks of the study's own files: outputs and sources by their bytes, parameters by value."""
 
-from collections.abc import Collection, Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from foreframe import versions
 from workflow import studies
+from workflow.parameters import VERSIONS
 from workflow.verification import documents
 from workflow.verification.cures import Cures, reproduce
 from workflow.verification.findings import Cure, Finding, Kind
-from workflow.verification.hashing import MISSING, Workspace
-from workflow.verification.study import VERSIONS, Locked, Study
+from workflow.verification.hashing import MISSING, Workspace, folder_digest
+from workflow.verification.study import Locked, Study
+
+PARAMS = "params.yaml"
 
 
 @dataclass
@@ -42,12 +46,12 @@ class Checks:
     def definitions(self, stages: Collection[str]) -> Iterator[Finding]:
         """Yield the stages whose definition changed since they ran."""
         for name in self._ordered(stages):
-            declared, locked = self.study.declared[name], self.study.locked[name]
+            now, locked = self.study.declared[name], self.study.locked[name]
             changed = []
-            if declared.commands != locked.commands:
+            if now.commands != locked.commands:
                 changed.append("its command")
-            changed += [f"reads {path}" for path in declared.deps if path not in locked.deps]
-            changed += [f"makes {path}" for path in declared.outs if path not in locked.outs]
+            changed += [f"reads {path}" for path in now.declared_deps if path not in locked.deps]
+            changed += [f"makes {path}" for path in now.outs if path not in locked.outs]
             if changed:
                 place = studies.of(name).definition
                 text = f"{place} changed since it ran: {', '.join(changed)}"
@@ -97,6 +101,9 @@ class Checks:
 
     def _source(self, path: str) -> Iterator[Finding]:
         content = self.workspace.content(path)
+        if path in self.study.inside:
+            yield from self._shared(path)
+            return
         outdated = self._outdated(path, content.digest)
         if not outdated:
             return
@@ -117,6 +124,35 @@ class Checks:
             if isinstance(self._file_of_versions(), str):
                 cure = Cure((), f"mend the code; {cure.note}")
         yield self._stale(path, text, outdated, cure)
+
+    def _shared(self, folder: str) -> Iterator[Finding]:
+        """Yield what is otherwise in a folder that stages write into than its readers found it.
+
+        Damaged and missing outputs are findings of their own, so they count as they were written.
+        """
+        digests = {path: self.workspace.content(path).digest for path in self._there(folder)}
+        digests |= {path: self.study.digest(path) for path in self.study.inside[folder]}
+        outdated = self._outdated(folder, folder_digest(folder, digests))
+        if not outdated:
+            return
+        before = self._read(folder, outdated[0])
+        made = {path for stage in self.study.declared.values() for path in stage.outs}
+        strange = sorted(digests.keys() - made)
+        new = _new(folder, digests, strange, before)
+        cure = self.cures.source(folder, "", (*outdated, *self.study.following(outdated)))
+        if new:
+            text = f"{', '.join(new)} is new, and no stage writes it"
+            cure = Cure(cure.commands, f"or undo the change: rm {shlex.join(new)}")
+        else:
+            others = f"; no stage writes {', '.join(strange)}" if strange else ""
+            text = f"changed since; its digest was {before}{others}"
+        yield self._stale(folder, text, outdated, cure)
+
+    def _there(self, folder: str) -> Iterator[str]:
+        """Yield the files in a folder; one that is gone has none."""
+        if not self.workspace.content(folder).problem:
+            for path in self.workspace.files(self.study.root / folder):
+                yield path.relative_to(self.study.root).as_posix()
 
     def _code_changes(self) -> str:
         code = self._file_of_versions()
@@ -160,11 +196,11 @@ class Checks:
 
     def _changed_values(self, stage: Locked) -> Iterator[tuple[str, str, str]]:
         """Yield (file, key, what changed) of every parameter that a stage read otherwise."""
-        for file, keys in self.study.declared[stage.name].params.items():
+        for file, name in self.study.declared[stage.name].params:
             now, before = self._parameters(file), stage.params.get(file, {})
             if now is documents.ABSENT:
                 continue
-            for key in keys or sorted({*now, *before}):
+            for key in [name] if name else sorted({*now, *before}):
                 old = before.get(key, documents.ABSENT)
                 yield from (
                     (file, *change) for change in _differences(key, old, documents.select(now, key))
@@ -193,10 +229,22 @@ class Checks:
             paths = [self.study.root / path for path in self.study.locked[VERSIONS].deps]
             try:
                 digests = versions.all_versions([path for path in paths if path.is_dir()])
-                self._files[VERSIONS] = versions.nested(digests)
+                protocols = documents.load(self.study.root / PARAMS).get("protocols", {})
+                self._files[VERSIONS] = versions.of_study(digests, protocols)
             except (SyntaxError, ValueError) as error:
                 self._files[VERSIONS] = f"its code is no valid Python ({error})"
         return self._files[VERSIONS]
+
+
+def _new(
+    folder: str, digests: Mapping[str, str], strange: Sequence[str], before: str
+) -> Sequence[str]:
+    """Return which of the strange files were not there when the folder had the digest `before`."""
+    for new in (strange, *([path] for path in strange)):
+        rest = {path: digest for path, digest in digests.items() if path not in new}
+        if folder_digest(folder, rest) == before:
+            return new
+    return ()
 
 
 def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from foreframe.errors import UserError
-from workflow import studies
+from workflow import storage, studies
 from workflow.verification import stores
 from workflow.verification.findings import Cure
 from workflow.verification.hashing import MISSING, Workspace
@@ -45,10 +44,7 @@ class Cures:
 
     def restore(self, path: str) -> Cure:
         """Bring back an output that is damaged or missing: from the cache, a remote, or anew."""
-        try:
-            source = self._source(path)
-        except (UserError, ImportError) as error:
-            return Cure((), f"DVC does not work here ({error}). Run: make setup; then verify again")
+        source = self._source(path)
         delete, name = f"rm -rf {shlex.quote(path)}", shlex.quote(path)
         if source == "cache":
             return Cure((delete, f"dvc checkout {name}"))
@@ -61,23 +57,21 @@ class Cures:
         clear = self._clear(self.study.locked[stage].outs)
         return Cure((delete, *clear, remake), f"no intact copy is known, so {stage} runs again")
 
-    def copy(self, path: str, digest: str) -> Cure:
+    def copy(self, path: str) -> Cure:
         """Replace a damaged or missing object of the cache by the output itself, if intact."""
         if not self._intact_here(path):
             return Cure((), f"the cure of {path} above replaces this object, too")
-        if self.study.digest(path).endswith(".dir"):
-            return Cure((*self._clear([path]), f"dvc commit --force {shlex.quote(path)}"))
-        target = shlex.quote(self.cache.path(digest))
+        target = shlex.quote(self.cache.path(self.study.digest(path)))
         return Cure((f"install -D -m 444 {shlex.quote(path)} {target}",))
 
-    def push(self, path: str, digest: str, problem: str) -> Cure:
+    def push(self, path: str, problem: str) -> Cure:
         """Replace a damaged or missing object of the remote by the cache's."""
         assert self.remote is not None
         if self._bad(path) and not self._intact_here(path):
             return Cure((), f"first the cure of {path} above; then verify again")
-        fill = self.copy(path, digest).commands if self._bad(path) else ()
+        fill = self.copy(path).commands if self._bad(path) else ()
         send = f"dvc push -r {self.remote.name} {shlex.quote(path)}"
-        address = self.remote.path(digest)
+        address = self.remote.path(self.study.digest(path))
         if problem == MISSING:
             return Cure((*fill, send))
         if not self.remote.local:
@@ -103,9 +97,7 @@ class Cures:
 
     @functools.cached_property
     def _remotes(self) -> tuple[str, ...]:
-        from workflow import dag
-
-        return dag.remotes(self.study.root)
+        return storage.remotes(self.study.root)
 
     def _source(self, path: str) -> str:
         """Return `cache`, or the name of a remote, or nothing: where a copy of an output is."""
@@ -115,19 +107,17 @@ class Cures:
         if not self._bad(path):
             return "cache"
         if self.remote is not None:
-            return "" if any(self._bad(path, self.remote)) else self.remote.name
+            return "" if self._bad(path, self.remote) else self.remote.name
         return next(iter(self._remotes), "")
 
-    def _bad(self, path: str, store: Store | None = None) -> list[str]:
-        """Return the digests of an output's objects that are missing or damaged."""
-        place = store or self.cache
-        parts = place.parts(path, self.study.digest(path))
-        return [digest for _, digest in parts if place.problem(digest)]
+    def _bad(self, path: str, store: Store | None = None) -> str:
+        """Return what is wrong with an output's object."""
+        return (store or self.cache).problem(self.study.digest(path))
 
     def _clear(self, paths: Iterable[str]) -> Iterator[str]:
         """Yield the commands that delete damaged objects of outputs from the cache."""
-        for digest in dict.fromkeys(digest for path in paths for digest in self._bad(path)):
-            if self.cache.problem(digest) != MISSING:
+        for digest in dict.fromkeys(map(self.study.digest, paths)):
+            if self.cache.problem(digest) not in ("", MISSING):
                 yield f"rm -f {shlex.quote(self.cache.path(digest))}"
 
     def _intact_here(self, path: str) -> bool:

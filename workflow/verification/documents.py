@@ -32,7 +32,7 @@ def load(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             return json.loads(text)
-        return YAML(typ="safe", pure=True).load(text)
+        return YAML(typ="safe").load(text)
     except FileNotFoundError:
         raise UserError(f"{path.name} does not exist in {path.parent.resolve()}.") from None
     except OSError as error:
@@ -41,18 +41,6 @@ def load(path: Path) -> Any:
         raise UserError(
             f"{path} is damaged: {error}\nRestore it, for example by: git checkout -- {path}"
         ) from None
-
-
-def parse_json(text: str, where: str) -> Any:
-    """Return JSON as plain data.
-
-    Raises:
-        UserError: it is no JSON.
-    """
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{where} is damaged: {error}") from None
 
 
 def select(content: Any, key: str) -> Any:

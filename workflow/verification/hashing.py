@@ -62,22 +62,25 @@ class Workspace:
 
     def _read(self, path: Path) -> Content:
         try:
-            return Content(self._folder(path) if path.is_dir() else self._file(path))
+            if path.is_dir():
+                return self._folder(path)
+            with path.open("rb") as file:
+                return Content(self.tally.md5(file))
         except FileNotFoundError:
             return Content("", MISSING)
         except OSError as error:
             return Content("", f"cannot be read ({error.strerror})")
 
-    def _file(self, path: Path) -> str:
-        with path.open("rb") as file:
-            return self.tally.md5(file)
-
-    def _folder(self, folder: Path) -> str:
-        entries = [
-            {"md5": self._file(path), "relpath": path.relative_to(folder).as_posix()}
-            for path in self.files(folder)
-        ]
-        return folder_digest(entries)
+    def _folder(self, folder: Path) -> Content:
+        inside = {path.relative_to(self.root).as_posix() for path in self.files(folder)}
+        contents = {path: self.content(path) for path in inside}
+        problem = next((content.problem for content in contents.values() if content.problem), "")
+        if problem:
+            return Content("", problem)
+        name = folder.relative_to(self.root).as_posix()
+        return Content(
+            folder_digest(name, {path: content.digest for path, content in contents.items()})
+        )
 
     def files(self, folder: Path) -> Iterator[Path]:
         """Yield the files below a folder that DVC counts, or the file itself.
@@ -113,10 +116,10 @@ class Workspace:
         return self._rules[folder]
 
 
-def folder_digest(entries: list[Mapping[str, str]] | list[dict[str, str]]) -> str:
-    """Return DVC's digest of a folder with these files, each with its `md5` and `relpath`."""
-    ordered = sorted(entries, key=lambda entry: entry["relpath"])
-    text = json.dumps(ordered, sort_keys=True)
+def folder_digest(folder: str, digests: Mapping[str, str]) -> str:
+    """Return DVC's digest of a folder whose files have these digests by path."""
+    inside = {path.removeprefix(f"{folder}/"): digest for path, digest in digests.items()}
+    text = json.dumps([{"md5": inside[path], "relpath": path} for path in sorted(inside)])
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

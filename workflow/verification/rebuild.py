@@ -26,7 +26,7 @@ from workflow.verification.study import Locked, Study
 STDERR = 2
 ENVIRONMENT = "environment"
 # What a shell would read otherwise than as plain words; no shell is used here.
-SHELL = set(";&|<>$`*?()\\")
+SHELL = set(";&|<>$`*?()\\\n")
 
 
 def check(study: Study, workspace: Workspace, stage: Locked) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def check(study: Study, workspace: Workspace, stage: Locked) -> Iterator[Finding
         _copy(study, workspace, stage, scratch)
         for command in commands:
             print(f"rebuild: {shlex.join(command)}", file=sys.stderr, flush=True)
-            code = _run(command, scratch)
+            code = _run(command, scratch / study.declared[stage.name].folder)
             if code:
                 text = f"its command ends with exit code {code} here; its messages are above"
                 yield _differs(study, stage, stage.name, text, Cure())
@@ -57,7 +57,7 @@ def refuse(study: Study, stage: Locked) -> Finding:
 
 
 def _words(name: str, command: str) -> list[str]:
-    if SHELL & set(command):
+    if SHELL & set(command.strip()):
         raise UserError(
             f"The command of {name} needs a shell, which a rebuild does not use. "
             f"Compare by running it yourself: {command}"
@@ -77,6 +77,7 @@ def _copy(study: Study, workspace: Workspace, stage: Locked, scratch: Path) -> N
                 shutil.copyfile(file, target)
             if (study.root / path).is_dir():
                 (scratch / path).mkdir(parents=True, exist_ok=True)
+        (scratch / study.declared[stage.name].folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -85,12 +86,12 @@ def _copy(study: Study, workspace: Workspace, stage: Locked, scratch: Path) -> N
         ) from None
 
 
-def _run(command: list[str], scratch: Path) -> int:
+def _run(command: list[str], folder: Path) -> int:
     programs = str(Path(sys.executable).parent)
     path = os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))
     environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     # What the stage prints goes beside the result, which may be JSON.
-    run = subprocess.run(command, cwd=scratch, env=environment, stdout=STDERR, check=False)
+    run = subprocess.run(command, cwd=folder, env=environment, stdout=STDERR, check=False)
     return run.returncode
 
 

@@ -3,14 +3,14 @@
 import functools
 import os
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from foreframe.errors import UserError
-from workflow.verification import documents
+from workflow import storage
 from workflow.verification.hashing import MISSING, Tally
 
 
@@ -45,14 +45,6 @@ class Store:
             self._problems[digest] = self._read(digest)
         return self._problems[digest]
 
-    def parts(self, path: str, digest: str) -> Iterator[tuple[str, str]]:
-        """Yield (path, digest) of an artefact's objects: a folder's list comes before its files."""
-        yield path, digest
-        if digest.endswith(".dir") and not self.problem(digest):
-            with self.opening(self.path(digest)) as file:
-                entries = documents.parse_json(file.read().decode(), self.path(digest))
-            yield from ((f"{path}/{entry['relpath']}", entry["md5"]) for entry in entries)
-
     def _read(self, digest: str) -> str:
         try:
             with self.opening(self.path(digest)) as file:
@@ -66,7 +58,7 @@ class Store:
                 f"The remote {self.name} cannot be read: {error}. Check the network, the address "
                 "and your access, for example by: dvc status --cloud"
             ) from None
-        return "" if found == digest.removesuffix(".dir") else f"its bytes have the digest {found}"
+        return "" if found == digest else f"its bytes have the digest {found}"
 
 
 def cache(root: Path, tally: Tally) -> Store:
@@ -75,10 +67,7 @@ def cache(root: Path, tally: Tally) -> Store:
     Raises:
         UserError: DVC's configuration is wrong.
     """
-    # Here alone DVC itself is needed, so that the rest works where DVC does not.
-    from workflow import dag
-
-    folder = dag.cache_folder(root)
+    folder = storage.cache_folder(root)
     near = folder.is_relative_to(root.resolve())
     name = os.path.relpath(folder, root.resolve()) if near else str(folder)
     return Store("cache", "", name, lambda path: (root / path).open("rb"), tally)
@@ -90,9 +79,7 @@ def remote(root: Path, name: str, tally: Tally) -> Store:
     Raises:
         UserError: there is no remote of that name, or DVC's configuration is wrong.
     """
-    from workflow import dag
-
-    filesystem, folder = dag.remote_folder(root, name)
+    filesystem, folder = storage.remote_folder(root, name)
     if filesystem.protocol == "local":
         return Store("remote", name, folder, lambda path: Path(path).open("rb"), tally)
     opening = functools.partial(filesystem.open, mode="rb")

@@ -1,23 +1,26 @@
-"""The studies as each dvc.lock records them: which stage made what, from what; read without DVC."""
+"""The studies as each dvc.lock records them: which stage made what, from what.
+
+What a dvc.yaml declares comes from DVC; a dvc.lock is read here, before DVC gets to see it.
+"""
 
 import difflib
 import graphlib
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from foreframe.errors import UserError
-from workflow import studies
+from workflow import dag, folders, studies
+from workflow.dag import Declared
+from workflow.parameters import VERSIONS
 from workflow.studies import Place
-from workflow.verification import definition, documents
-from workflow.verification.definition import Declared
+from workflow.verification import documents
 
-# The main study's stage whose output holds the code versions that others take as parameters.
-VERSIONS = "versions"
+Value = TypeVar("Value")
 DIGEST = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
@@ -43,7 +46,9 @@ class Study:
         not_run: the further studies of which no stage has been run, or none of its outputs is here,
             as in a clone whose lock came with git.
         makers: the stage that makes each output of `locked`.
-        readers: the stages of `locked` that read each file, as dependency or for parameters.
+        inside: the outputs of `locked` below each folder that a stage of `locked` reads, if any.
+        readers: the stages of `locked` that read each file, as dependency, inside a folder, or for
+            parameters.
     """
 
     root: Path
@@ -52,6 +57,7 @@ class Study:
     left_over: Mapping[str, Locked]
     not_run: tuple[Place, ...]
     makers: Mapping[str, str]
+    inside: Mapping[str, Sequence[str]]
     readers: Mapping[str, tuple[str, ...]]
 
     def digest(self, path: str) -> str:
@@ -67,7 +73,7 @@ class Study:
         reached = set(names)
         first = frozenset(reached)
         for name, stage in self.locked.items():  # in order, so one pass reaches all
-            makers = {self.makers.get(path) for path in (*stage.deps, *stage.params)}
+            makers = {self.makers.get(path) for path in _reads(stage, self.inside)}
             if not reached.isdisjoint(makers - {VERSIONS}):
                 reached.add(name)
         return tuple(name for name in self.locked if name in reached - first)
@@ -79,8 +85,8 @@ def read(root: Path) -> Study:
     Raises:
         UserError: one of the files is damaged or has a form that is not understood.
     """
-    declared = definition.read(root)
     records = {place: _here(root, place) for place in studies.places(root)}
+    declared = {stage.name: stage for stage in dag.declared(root)}
     recorded = {name: stage for record in records.values() for name, stage in record.items()}
     # What dvc.yaml declares no more is not part of the study, as for DVC.
     kept = {
@@ -89,14 +95,15 @@ def read(root: Path) -> Study:
         if name in declared
     }
     makers = {path: stage.name for stage in kept.values() for path in stage.outs}
-    locked = _ordered(kept, makers)
+    inside = _inside(kept.values(), sorted(makers))
+    locked = _ordered(kept, makers, inside)
     readers: dict[str, tuple[str, ...]] = {}
     for stage in locked.values():
-        for path in dict.fromkeys((*stage.deps, *stage.params)):
+        for path in _reads(stage, inside):
             readers[path] = (*readers.get(path, ()), stage.name)
     left_over = {name: stage for name, stage in recorded.items() if name not in declared}
     not_run = tuple(place for place in records if not records[place] and place.name != studies.MAIN)
-    return Study(root, declared, locked, left_over, not_run, makers, readers)
+    return Study(root, declared, locked, left_over, not_run, makers, inside, readers)
 
 
 def _here(root: Path, place: Place) -> dict[str, Locked]:
@@ -171,11 +178,15 @@ def _recorded(root: Path, place: Place) -> dict[str, Locked]:
 
 def _locked(name: str, body: Mapping[str, Any]) -> Locked:
     commands = body["cmd"] if isinstance(body["cmd"], list) else [body["cmd"]]
+    outs = _digests(body.get("outs", []))
+    for path in (path for path in outs if outs[path].endswith(".dir")):
+        lock = studies.of(name).lock
+        raise UserError(f"{lock}: {name} wrote the folder {path}; let it write single files.")
     return Locked(
         name,
-        tuple(" ".join(command.split()) for command in commands),
+        tuple(commands),
         _digests(body.get("deps", [])),
-        _digests(body.get("outs", [])),
+        outs,
         {posixpath.normpath(file): dict(keys) for file, keys in body.get("params", {}).items()},
     )
 
@@ -190,23 +201,38 @@ def _digests(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _restrict(stage: Locked, declared: Declared) -> Locked:
+    """Return what of a stage's record is declared, with paths relative to the project."""
+
+    def kept(content: Mapping[str, Value], wanted: Container[str]) -> dict[str, Value]:
+        paths = {posixpath.normpath(f"{declared.folder}/{path}"): path for path in content}
+        return {path: content[old] for path, old in paths.items() if path in wanted}
+
     return Locked(
         stage.name,
         stage.commands,
-        {path: digest for path, digest in stage.deps.items() if path in declared.deps},
-        {path: digest for path, digest in stage.outs.items() if path in declared.outs},
-        {file: keys for file, keys in stage.params.items() if file in declared.params},
+        kept(stage.deps, declared.declared_deps),
+        kept(stage.outs, declared.outs),
+        kept(stage.params, {file for file, _ in declared.params}),
     )
 
 
-def _ordered(stages: Mapping[str, Locked], makers: Mapping[str, str]) -> dict[str, Locked]:
+def _inside(stages: Iterable[Locked], outs: Sequence[str]) -> dict[str, Sequence[str]]:
+    paths = {path for stage in stages for path in stage.deps}
+    found = {path: folders.below(outs, path) for path in sorted(paths)}
+    return {path: found[path] for path in found if found[path]}
+
+
+def _reads(stage: Locked, inside: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return the files and folders that a stage reads, with what others write into the folders."""
+    within = (path for folder in stage.deps for path in inside.get(folder, ()))
+    return (*dict.fromkeys((*stage.deps, *within, *stage.params)),)
+
+
+def _ordered(
+    stages: Mapping[str, Locked], makers: Mapping[str, str], inside: Mapping[str, Sequence[str]]
+) -> dict[str, Locked]:
     before = {
-        name: sorted({makers[path] for path in (*stage.deps, *stage.params) if path in makers})
+        name: sorted({makers[path] for path in _reads(stage, inside) if path in makers})
         for name, stage in sorted(stages.items())
     }
-    try:
-        return {name: stages[name] for name in graphlib.TopologicalSorter(before).static_order()}
-    except graphlib.CycleError as error:
-        raise UserError(
-            f"dvc.lock: these stages read from each other: {', '.join(error.args[1])}."
-        ) from None
+    return {name: stages[name] for name in graphlib.TopologicalSorter(before).static_order()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Engine(ABC):
     """
 
     def __init__(
-        self, prior: Prior, codes_BM: Tensor, start: int, condition: Tensor | None
+        self, prior: AutoregressivePrior, codes_BM: Tensor, start: int, condition: Tensor | None
     ) -> None:
         self.prior = prior
         self.codes_BM = codes_BM
@@ -39,7 +39,12 @@ class Engine(ABC):
 
     @classmethod
     @abstractmethod
-    def bytes_per_clip(cls, prior: Prior) -> int:
+    def serves(cls, prior: AutoregressivePrior) -> bool:
+        """Return whether the engine samples this prior exactly, and is meant for its device."""
+
+    @classmethod
+    @abstractmethod
+    def bytes_per_clip(cls, prior: AutoregressivePrior) -> int:
         """Return about how much memory one clip of a batch needs; the weights come on top."""
 
     @property

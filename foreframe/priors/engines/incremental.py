@@ -11,7 +11,7 @@ from torch import Tensor
 
 from foreframe.networks.attention import CausalAttention
 from foreframe.networks.causal import CausalConv3d
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Engine, Step, schedule
 from foreframe.priors.engines.layers import CachedBlock, Input, Neighbours, Parts, Seen
 from foreframe.priors.snail import SnailPrior
@@ -37,7 +37,12 @@ class Incremental(Engine):
         self._read(start)
 
     @classmethod
-    def bytes_per_clip(cls, prior: Prior) -> int:
+    def serves(cls, prior: AutoregressivePrior) -> bool:
+        """Return whether the prior is a trunk over looked-up codes."""
+        return isinstance(prior, SnailPrior)
+
+    @classmethod
+    def bytes_per_clip(cls, prior: AutoregressivePrior) -> int:
         """Return the bytes of the inputs, keys and values that all layers keep."""
         assert isinstance(prior, SnailPrior)
         count = prior.grid[0] * prior.grid[1] * prior.grid[2]

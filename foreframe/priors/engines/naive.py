@@ -8,7 +8,7 @@ Shapes: B clips, T H W code grid, N = T*H*W positions, K codes.
 import torch
 from torch import Tensor
 
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Engine, Step, schedule
 
 
@@ -16,7 +16,12 @@ class Naive(Engine):
     """Every step is a forward pass over all code-frames up to the current one."""
 
     @classmethod
-    def bytes_per_clip(cls, prior: Prior) -> int:
+    def serves(cls, prior: AutoregressivePrior) -> bool:
+        """Return True: it needs nothing but the logits."""
+        return True
+
+    @classmethod
+    def bytes_per_clip(cls, prior: AutoregressivePrior) -> int:
         """Return the bytes of the few widest layers, which are all that a forward pass keeps."""
         count = prior.grid[0] * prior.grid[1] * prior.grid[2]
         widest = max(parameter.shape[0] for parameter in prior.parameters())

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from foreframe import priors
 from foreframe.networks.attention import CausalAttention
 from foreframe.networks.causal import CausalConv3d
-from foreframe.priors import ACTIONS, Prior
+from foreframe.priors import ACTIONS, AutoregressivePrior
 from foreframe.priors.engines import schedule
 from foreframe.priors.snail import SnailPrior
 
@@ -56,7 +56,7 @@ class Operations:
         }
 
 
-def sampling_operations(prior: Prior, given_frames: int) -> Operations:
+def sampling_operations(prior: AutoregressivePrior, given_frames: int) -> Operations:
     """Return what sampling a clip after `given_frames` code-frames takes, 0 <= given_frames < T."""
     frames, rows, columns = prior.grid
     each = rows * columns
@@ -101,7 +101,7 @@ def head(prior: SnailPrior) -> int:
     return 2 * prior.trunk.head.out_channels * prior.trunk.head.in_channels
 
 
-def forward(prior: Prior, frames: int) -> int:
+def forward(prior: AutoregressivePrior, frames: int) -> int:
     """Return what a forward pass over the first code-frames takes, its condition left out."""
     shadow = _shadow(prior)
     codes_1tHW = torch.zeros(1, frames, *prior.grid[1:], dtype=torch.int64, device="meta")
@@ -111,7 +111,7 @@ def forward(prior: Prior, frames: int) -> int:
     return int(counter.get_total_flops())
 
 
-def condition(prior: Prior) -> int:
+def condition(prior: AutoregressivePrior) -> int:
     """Return what the condition takes, computed once for each clip."""
     shadow = _shadow(prior)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -119,13 +119,13 @@ def condition(prior: Prior) -> int:
     return int(counter.get_total_flops())
 
 
-def _shadow(prior: Prior) -> Prior:
+def _shadow(prior: AutoregressivePrior) -> AutoregressivePrior:
     """Return the prior without numbers: its operations have shapes, and take no time."""
     with torch.device("meta"):
-        return priors.build(prior.settings, prior.codes, prior.conditions, prior.actions)
+        return priors.density(priors.ROLE.build(prior.settings, prior.given))
 
 
-def _given(prior: Prior) -> dict[str, torch.Tensor]:
+def _given(prior: AutoregressivePrior) -> dict[str, torch.Tensor]:
     given = {
         level: torch.zeros(1, *codes.grid, dtype=torch.int64, device="meta")
         for level, codes in prior.conditions.items()

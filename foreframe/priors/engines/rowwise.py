@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from foreframe.networks.attention import CausalAttention
 from foreframe.networks.causal import CausalConv3d
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Step
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.layers import Attention, Convolution, Parts, Pointwise, Seen
@@ -34,7 +34,12 @@ class Rowwise(Incremental):
     _begun: int | None = None  # the row that is prepared
 
     @classmethod
-    def bytes_per_clip(cls, prior: Prior) -> int:
+    def serves(cls, prior: AutoregressivePrior) -> bool:
+        """Return whether the prior is such a trunk, on a CPU: a GPU has no use for rows."""
+        return isinstance(prior, SnailPrior) and prior.trunk.head.weight.device.type == "cpu"
+
+    @classmethod
+    def bytes_per_clip(cls, prior: AutoregressivePrior) -> int:
         """Return the bytes of what all layers keep, and of their inputs and outputs in a row."""
         assert isinstance(prior, SnailPrior)
         width, floats = prior.grid[2], 0

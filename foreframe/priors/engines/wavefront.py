@@ -6,6 +6,7 @@ arithmetic is a product of matrices instead of one of a matrix and a vector.
 
 from torch import Tensor
 
+from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Step, schedule
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.snail import SnailPrior
@@ -19,6 +20,11 @@ class Wavefront(Incremental):
     ) -> None:
         assert not schedule.has_attention(prior), "with attention all positions are one chain"
         super().__init__(prior, codes_BM, start, condition)
+
+    @classmethod
+    def serves(cls, prior: AutoregressivePrior) -> bool:
+        """Return whether the prior is a trunk without attention."""
+        return isinstance(prior, SnailPrior) and not schedule.has_attention(prior)
 
     @property
     def replayable(self) -> bool:

@@ -17,6 +17,10 @@ from PIL import Image
 
 from foreframe.errors import UserError
 
+LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
+LABEL_MAGIC = 2049
+DIGITS = tuple(map(str, range(10)))
+
 Source = Literal["mnist", "scikit_learn"]
 Images = NDArray[numpy.uint8]  # (N, rows, columns), white on black
 
@@ -38,6 +42,30 @@ def load(source: Source, part: str, folder: Path) -> Images:
     images = read_mnist(folder, part) if source == "mnist" else _bundled(part)
     images.flags.writeable = False
     return images
+
+
+@functools.cache
+def labels(source: Source, part: str, folder: Path) -> NDArray[numpy.uint8] | None:
+    """Return which digit each image of an official set is; None without MNIST's files of labels.
+
+    Raises:
+        UserError: the file is damaged, or not that of the images.
+    """
+    if source == "scikit_learn":
+        from sklearn.datasets import load_digits
+
+        return _part(load_digits().target.astype(numpy.uint8), part)
+    name = LABELS[part]
+    found = [path for path in (folder / name, folder / f"{name}.gz") if path.exists()]
+    if not found:
+        return None
+    content, count = _content(found[0]), len(load(source, part, folder))
+    digits = numpy.frombuffer(content[8:], numpy.uint8)
+    if content[:8] != struct.pack(">2I", LABEL_MAGIC, count) or len(digits) != count:
+        raise UserError(f"{found[0]} has no label for each of {count} images. Copy it again.")
+    if digits.max() >= len(DIGITS):
+        raise UserError(f"{found[0]} has the label {digits.max()}, no digit. Copy it again.")
+    return digits
 
 
 def scaled(images: Images, side: int) -> Images:
@@ -91,6 +119,9 @@ def _bundled(part: str) -> Images:
     # Only here: loading it takes a second, and most sources do without.
     from sklearn.datasets import load_digits
 
-    images = (load_digits().images * (255 / 16)).round().astype(numpy.uint8)
-    border = round(TRAINING_SHARE * len(images))
-    return images[:border] if part == "train" else images[border:]
+    return _part((load_digits().images * (255 / 16)).round().astype(numpy.uint8), part)
+
+
+def _part(values: NDArray[numpy.uint8], part: str) -> NDArray[numpy.uint8]:
+    border = round(TRAINING_SHARE * len(values))
+    return values[:border] if part == "train" else values[border:]

@@ -3,7 +3,7 @@
 import torch
 
 from foreframe.analysis import clamp
-from foreframe.normalization import Normalizer
+from foreframe.data.normalization import Normalizer
 from foreframe.randomness import generator
 from tests.foreframe.analysis.clips import noise
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from foreframe.analysis import receptive_field
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from tests.foreframe.priors import tiny
 
 
-def gradient(prior: Prior) -> torch.Tensor:
+def gradient(prior: AutoregressivePrior) -> torch.Tensor:
     return receptive_field.gradient(prior, tiny.codes(prior, 1), tiny.given(prior, 1))
 
 

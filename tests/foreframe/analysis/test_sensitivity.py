@@ -6,12 +6,12 @@ import torch
 from foreframe.analysis import sensitivity
 from foreframe.analysis.columns import Columns
 from foreframe.errors import UserError
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from tests.foreframe.analysis.clips import noise
 from tests.foreframe.priors import tiny
 
 
-def measured(prior: Prior) -> tuple[Columns, torch.Tensor, torch.Tensor]:
+def measured(prior: AutoregressivePrior) -> tuple[Columns, torch.Tensor, torch.Tensor]:
     bottom, top = tiny.codes(prior, 4), tiny.given(prior, 4)["top"]
     wrong = {"other": sensitivity.another_clip(top)}
     return sensitivity.measure(prior, bottom, top, wrong)["other"], bottom, top

@@ -15,8 +15,8 @@ import pandas
 import pytest
 import torch
 
-from foreframe import video
 from foreframe.artefacts import atomic, facts, hdf5, tables, tensors
+from foreframe.data import video
 from foreframe.errors import UserError
 from foreframe.training.checkpoints import Checkpoints, Snapshot
 from tests import injecting

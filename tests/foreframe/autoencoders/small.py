@@ -3,12 +3,16 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foreframe import autoencoders
 from foreframe.autoencoders.vqvae import VQVAE, Settings
 from foreframe.config.training import Training
+from foreframe.data.views import View
+from foreframe.models import Shape
 from foreframe.randomness import generator
+from foreframe.training.objective import Moment
+from tests.foreframe.data import seen
 
 TRAINING: dict[str, Any] = {
     "optimizer": "adamw",
@@ -24,6 +28,7 @@ TRAINING: dict[str, Any] = {
 }
 THESIS: dict[str, Any] = {
     "kind": "vqvae",
+    "view": seen.FRAMES,
     "width": 128,
     "residual_width": 64,
     "residual_layers": 5,
@@ -52,13 +57,19 @@ SMALL: dict[str, Any] = {
 }
 
 
+# Of the thesis, and of the clips below.
+THESIS_SHAPE = Shape(channels=3, frames=16, height=256, width=256)
+SHAPE = Shape(channels=3, frames=8, height=32, width=32)
+
+
 def settings(base: dict[str, Any], **changes: Any) -> Settings:
     values = {**base, **changes}
-    return Settings(**{**values, "training": Training(**values["training"])})
+    parts = {"view": View(**values["view"]), "training": Training(**values["training"])}
+    return Settings(**{**values, **parts})
 
 
-def model(**changes: Any) -> VQVAE:
-    result = autoencoders.build(settings(SMALL, **changes))
+def model(shape: Shape = SHAPE, **changes: Any) -> VQVAE:
+    result = autoencoders.build(settings(SMALL, **changes), shape)
     result.initialize(generator(0, "weights"))
     assert isinstance(result, VQVAE)
     return result
@@ -72,3 +83,14 @@ def moving_stripes(count: int, frames: int = 8, size: int = 32) -> Tensor:
     times = torch.arange(frames).view(frames, 1, 1)
     rows, columns = torch.arange(size).view(size, 1), torch.arange(size)
     return (0.2 * (rows * slope / 3 + columns + times * speed) + phase + colours).sin()
+
+
+def moment(*position: str | int) -> Moment:
+    """Return the first moment of a run of one step, with the random numbers of a position."""
+    return Moment(0, 1, 0, 0, 1, generator(0, *position))
+
+
+def loss(model: nn.Module, clips_BCTHW: Tensor, *position: str | int) -> dict[str, Tensor]:
+    """Return a model's loss of clips, at a position of the random numbers."""
+    values: dict[str, Tensor] = model.loss({"x": clips_BCTHW}, moment(*position))  # type: ignore[operator]
+    return values

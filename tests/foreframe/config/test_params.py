@@ -39,14 +39,29 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("source.heigth", 64, r"p: source\.heigth is no parameter\. Did you mean height\?"),
         ("source.height", 60, r"source\.height is 60; a vqvae autoencoder needs a multiple of 8"),
         ("source.frame_interval", 0.03, r"p: source: frame_interval is 0\.03 s.*multiple"),
-        ("clip.frames", 18, r"clip\.frames is 18; .*multiple of 4"),
-        ("protocols.driving.context", 13, r"protocols\.driving\.context is 13; .*at most 12"),
-        ("protocols.driving.metrics", ["psnt"], r"p: protocols\.driving\.metrics\.0: .*'psnr'"),
-        ("protocols.driving.set", "train", r"p: protocols\.driving\.set: .*'validation' or 'test'"),
-        ("protocols.driving.best", "first", r"p: protocols\.driving\.best: .*'sequence'"),
-        ("protocols.driving.resize", [64], r"p: protocols\.driving\.resize"),
-        ("protocols.driving.clips", 2, r"show is 3, but only protocols\.driving\.clips = 2"),
-        ("protocols.driving.metrics", ["mse"], r"metrics lacks psnr and ssim, which the report"),
+        ("autoencoder.view.frames", 18, r"autoencoder\.view\.frames is 18; .*multiple of 4"),
+        ("protocols.driving.futures.context", 13, r"futures\.context is 13; .*at most 12"),
+        ("protocols.driving.futures", ..., r"p: protocols\.driving\.futures is missing"),
+        ("protocols.driving.futures.keep", 2, r"futures: keep is 2, but 1 futures are drawn"),
+        ("protocols.driving.futures.keep", 0, r"context and keep must be 1 or more"),
+        ("protocols.driving.futures.context", 0, r"context and keep must be 1 or more"),
+        ("protocols.driving.measures.likelihood_samples", 0, r"likelihood_samples"),
+        ("protocols.driving.measures.metrics", ["psnt"], r"metrics: 'psnt' is unknown.*psnr, "),
+        ("protocols.driving.measures.metrics", ["mean"], r"metrics: 'mean' is unknown"),
+        ("protocols.driving.measures.metrics", ["mse", "mse"], r"names one metric twice"),
+        (
+            "protocols.driving.futures.set",
+            "train",
+            r"futures\.set: .*'validation' or 'test'",
+        ),
+        ("protocols.driving.measures.best", "first", r"driving\.measures\.best: .*'sequence'"),
+        ("protocols.driving.measures.resize", [64], r"p: protocols\.driving\.measures\.resize"),
+        ("protocols.driving.futures.clips", 2, r"show is 3, but only .*futures\.clips = 2"),
+        (
+            "protocols.driving.measures.metrics",
+            ["mse"],
+            r"metrics lacks psnr and ssim, which",
+        ),
         ("protocols.driving", ..., r"protocols\.driving is missing; the report is about it"),
         ("protocols.Upper", {}, r"p: protocols"),
         ("sampling.choices.mean_frame", {}, r"p: sampling"),
@@ -71,11 +86,11 @@ def test_a_mistake_is_named(key: str, value: Any, message: str) -> None:
 
 def test_all_mistakes_are_named_at_once() -> None:
     content = changed("seed", -1)
-    content["clip"]["frames"] = "many"
+    content["split"]["train"] = "many"
     with pytest.raises(UserError) as caught:
         params.check(content, "p")
     assert "p: seed" in str(caught.value)
-    assert "p: clip.frames" in str(caught.value)
+    assert "p: split.train" in str(caught.value)
 
 
 def paths(tree: Any, prefix: str = "") -> list[str]:

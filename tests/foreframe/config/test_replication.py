@@ -26,6 +26,10 @@ def test_a_variant_differs_from_the_main_study_in_its_changes_alone() -> None:
     assert unclipped == {**bottom, "conditioning": "none"}
     kernel = found.autoencoders["kernel_333"]
     assert kernel["residual_kernel"] == [3, 3, 3]
+    protocol = found.protocols["full_clip"]
+    futures = main["protocols"]["driving"]["futures"]
+    assert protocol["futures"] == {**futures, "context_encoding": "full_clip"}
+    assert protocol["measures"] == main["protocols"]["driving"]["measures"]
     # Nested sections are merged key by key.
     assert {**main["autoencoder"]["training"], "epochs": kernel["training"]["epochs"]} == (
         kernel["training"]
@@ -49,7 +53,7 @@ def test_variants_follow_the_main_study() -> None:
         ("priors", "top_small", {"like": "middle", "changes": {}}, "choose one of: top, bottom"),
         ("priors", "top_small", {"like": "top", "changes": {"blocks": 0}}, "top_small.blocks"),
         ("latents", "dense", {"train_stride": 0}, "latents.dense.train_stride"),
-        ("samplings", "full_clip", {"show": 0}, "samplings.full_clip.show"),
+        ("futures", "full_clip", {"horizon": 0}, "futures.full_clip.horizon"),
     ],
 )
 def test_a_mistake_is_named_with_its_variant(

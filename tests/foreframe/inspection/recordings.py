@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from foreframe import recording
+from foreframe.data import writing
 from foreframe.randomness import numpy_generator
 from foreframe.sources import Block, Episode
 
@@ -42,8 +42,8 @@ def compressed(frames: Frames, quality: int) -> Frames:
 def write(path: Path, episodes: Sequence[Frames], chunk: int = 8) -> None:
     """Write frames.h5 with these episodes, one frame every tenth of a second."""
     height, width = episodes[0].shape[1:3]
-    layout = recording.Layout(height, width, 0.1, "test", (), (), chunk)
-    with recording.creating(path, layout) as writer:
+    layout = writing.Layout(height, width, 0.1, "test", (), (), {}, chunk)
+    with writing.creating(path, layout) as writer:
         for number, frames in enumerate(episodes):
             nothing = numpy.zeros((len(frames), 0), numpy.float32)
             block = Block(frames, nothing, nothing)

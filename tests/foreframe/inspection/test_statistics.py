@@ -55,6 +55,7 @@ def test_brightness_does_not_count_as_motion_of_what_follows() -> None:
 def test_a_summary_counts_still_and_repeated_steps() -> None:
     steps = numpy.array([numpy.nan, 0.0, 0.25, 0.5, 2.0, numpy.nan, 7.25])
     found = motion.summary(steps)
+    assert found is not None
     assert (found.steps, found.repeated, found.still) == (5, 1, 2)
     assert (found.mean, found.median) == (2.0, 0.5)
     assert found.low == pytest.approx(numpy.quantile(steps[~numpy.isnan(steps)], 0.05))
@@ -78,3 +79,7 @@ def test_the_order_of_a_clips_frames_matters() -> None:
     both = numpy.concatenate([checksums, checksums[::-1]])
     first, second = identical.clip_checksums(both, numpy.array([0, 4]), 4)
     assert first != second
+
+
+def test_single_images_have_no_motion_to_sum_up() -> None:
+    assert motion.summary(numpy.full(3, numpy.nan)) is None

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from foreframe.config.sampling import Choice
+from foreframe.config.sampling import Options
 from foreframe.metrics.mse import mse
+from foreframe.predictors import Context, Predictor
 from foreframe.predictors.copy_last_frame import CopyLastFrame
 from foreframe.predictors.linear_motion import LinearMotion
+from foreframe.randomness import Draws
 
-ANY = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 MOTION = LinearMotion(block=8, radius=4)
 
 
@@ -42,8 +43,9 @@ def crossing(frames: int, texture: bool) -> torch.Tensor:
     return clip[None]
 
 
-def predict(context: torch.Tensor, horizon: int) -> torch.Tensor:
-    return MOTION.predict(context, horizon, ANY, 0, range(len(context)))
+def predict(context: torch.Tensor, horizon: int, predictor: Predictor = MOTION) -> torch.Tensor:
+    draws = Draws.first(0, range(len(context)))
+    return predictor.predict(Context(context, draws.clips), horizon, Options(), draws).frames
 
 
 @pytest.mark.parametrize("speed", [(0, 1), (3, 0), (-2, 3), (4, -4)])
@@ -72,7 +74,7 @@ def test_a_thing_that_crosses_a_still_picture_is_continued_exactly(texture: bool
 
 def test_nothing_moves_where_nothing_moved() -> None:
     still = noise(1, 1, 24, 24, 3).expand(2, 3, -1, -1, -1)
-    assert torch.equal(predict(still, 6), CopyLastFrame().predict(still, 6, ANY, 0, [0, 1]))
+    assert torch.equal(predict(still, 6), predict(still, 6, CopyLastFrame()))
 
 
 def test_noise_is_not_taken_for_motion() -> None:
@@ -99,7 +101,7 @@ def test_of_equal_displacements_the_shortest_is_taken() -> None:
 def test_motion_beats_copying_on_a_pan() -> None:
     clip = pan(1, 2, frames=8)
     future = clip[:, 2:]
-    copied = CopyLastFrame().predict(clip[:, :2], 6, ANY, 0, [0])
+    copied = predict(clip[:, :2], 6, CopyLastFrame())
     assert bool((mse(future, predict(clip[:, :2], 6)) < 0.75 * mse(future, copied)).all())
 
 

@@ -5,10 +5,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from foreframe.config.sampling import Choice
+from foreframe.config.sampling import Options
+from foreframe.predictors import Context
 from foreframe.predictors.mean_frame import TrainingMean, mean_frame
+from foreframe.randomness import Draws
 
-ANY = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
+
+def predict(mean: torch.Tensor, context: torch.Tensor, horizon: int) -> torch.Tensor:
+    draws = Draws.first(0, range(len(context)))
+    given = Context(context, draws.clips)
+    return TrainingMean(mean).predict(given, horizon, Options(), draws).frames
 
 
 def frames(count: int) -> NDArray[numpy.uint8]:
@@ -41,10 +47,9 @@ def test_no_constant_frame_has_a_smaller_squared_error() -> None:
 def test_every_future_is_the_mean() -> None:
     mean = mean_frame([frames(9)])
     context = torch.from_numpy(frames(6)).reshape(2, 3, 4, 5, 3)
-    future = TrainingMean(mean).predict(context, 7, ANY, 0, [0, 1])
-    assert torch.equal(future, mean.expand(2, 7, 4, 5, 3))
-    other = TrainingMean(mean).predict(255 - context, 7, ANY, 3, [8, 9])
-    assert torch.equal(future, other)
+    # Even without a given frame.
+    for given in (context, context[:, :0]):
+        assert torch.equal(predict(mean, given, 7), mean.expand(2, 7, 4, 5, 3))
 
 
 def test_no_frames_have_no_mean() -> None:
@@ -59,6 +64,4 @@ def test_frames_of_two_sizes_are_refused() -> None:
 
 def test_clips_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="give clips of that size"):
-        TrainingMean(mean_frame([frames(2)])).predict(
-            torch.zeros(1, 2, 8, 8, 3, dtype=torch.uint8), 1, ANY, 0, [0]
-        )
+        predict(mean_frame([frames(2)]), torch.zeros(1, 2, 8, 8, 3, dtype=torch.uint8), 1)

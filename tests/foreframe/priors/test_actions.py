@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,19 +11,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from foreframe import priors
-from foreframe.artefacts import tensors
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
-from foreframe.networks.initialization import initialize
-from foreframe.priors import ACTIONS, Codes, Prior, sampling
+from foreframe.priors import ACTIONS, AutoregressivePrior, Codes, sampling
 from foreframe.priors.actions import ActionInput, Actions
 from foreframe.priors.engines import Engine
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
-from foreframe.randomness import generator
+from foreframe.randomness import Draws, generator
 from tests.foreframe.priors import tiny
 
 FEW = settings(max_examples=12, deadline=None)
@@ -39,7 +35,7 @@ ENGINES: dict[str, tuple[type[Engine], ...]] = {
 }
 
 
-def make(level: str, frames: int = 4, **changes: Any) -> Prior:
+def make(level: str, frames: int = 4, **changes: Any) -> AutoregressivePrior:
     changes = {"actions": "input"} | changes
     if level == "top":
         return tiny.top((frames, 2, 3), **changes)
@@ -47,11 +43,16 @@ def make(level: str, frames: int = 4, **changes: Any) -> Prior:
 
 
 def drawn(
-    prior: Prior, latents: dict[str, torch.Tensor], choice: str, engine: type[Engine], given: int
+    prior: AutoregressivePrior,
+    latents: dict[str, torch.Tensor],
+    choice: str,
+    engine: type[Engine],
+    given: int,
 ) -> torch.Tensor:
     batch = len(latents[ACTIONS])
     codes = tiny.codes(prior, batch)[:, :given]
-    return sampling.sample(prior, codes, latents, CHOICES[choice], Noise(2, range(batch)), engine)
+    draws = Draws.first(2, range(batch))
+    return sampling.sample(prior, codes, latents, CHOICES[choice], draws, 0, engine)
 
 
 @FEW
@@ -134,7 +135,7 @@ def test_all_other_weights_begin_as_they_do_without_actions(level: str) -> None:
         for actions in ("none", "input")
     )
     for prior in (plain, driven):
-        initialize(prior, generator(1, "weights"))
+        prior.initialize(generator(1, "weights"))
     weights, more = plain.state_dict(), driven.state_dict()
     assert all(torch.equal(weights[name], more[name]) for name in weights)
     channels, inputs = 6, 2 * 2
@@ -155,28 +156,6 @@ def test_actions_are_standardised() -> None:
     torch.testing.assert_close(second(moved), first(values))
 
 
-@pytest.mark.parametrize("level", ["top", "bottom"])
-def test_a_prior_read_back_takes_the_same_actions(level: str, tmp_path: Path) -> None:
-    prior, path = make(level), tmp_path / "prior.safetensors"
-    priors.save(path, prior)
-    again = priors.load(path, level)
-    assert again.actions == prior.actions and again.settings == prior.settings
-    codes = tiny.codes(prior, 1)
-    with torch.no_grad():
-        expected = prior.logits(codes, tiny.condition(prior, 1))
-        assert torch.equal(again.logits(codes, tiny.condition(again, 1)), expected)
-
-
-def test_a_file_that_says_nothing_of_actions_is_read_as_one_without(tmp_path: Path) -> None:
-    prior, path = tiny.top(), tmp_path / "prior.safetensors"
-    priors.save(path, prior)
-    weights, header = tensors.read(path, priors.SCHEMA)
-    del header["settings"]["actions"]
-    header = {name: value for name, value in header.items() if name not in ("schema", "version")}
-    tensors.write(path, weights, priors.SCHEMA, header)
-    assert priors.load(path, "top").settings.actions == "none"
-
-
 def test_data_and_calls_without_actions_are_refused() -> None:
     with pytest.raises(UserError, match=r"takes actions .* the data has none.*to none, or use"):
         priors.build(tiny.top_settings(actions="input"), Codes((2, 1, 1), 3), {})
@@ -194,14 +173,14 @@ def test_a_shortened_prior_samples_the_first_codes_of_the_whole_one(
 ) -> None:
     prior = make(level, actions=actions)
     latents = {**tiny.given(prior, 2), ACTIONS: torch.zeros(2, 8, 2)}
-    codes, noise = tiny.codes(prior, 2)[:, :1], Noise(2, range(2))
-    whole = sampling.sample(prior, codes, latents, CHOICES[choice], noise, Naive)
+    codes, draws = tiny.codes(prior, 2)[:, :1], Draws.first(2, range(2))
+    whole = sampling.sample(prior, codes, latents, CHOICES[choice], draws, 0, Naive)
     for frames in (2, 3, 4):
         short = prior.shortened(frames)
         assert short.grid == (frames, *prior.grid[1:]) and prior.grid[0] == 4
         engines: tuple[type[Engine], ...] = (Naive, *ENGINES[level])
         for engine in engines:
-            found = sampling.sample(short, codes, latents, CHOICES[choice], noise, engine)
+            found = sampling.sample(short, codes, latents, CHOICES[choice], draws, 0, engine)
             assert torch.equal(found, whole[:, :frames])
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from foreframe.config.sampling import Choice
 from foreframe.priors import choosing
-from foreframe.priors.noise import Noise
+from foreframe.randomness import Draws
 
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 DRAWS = 40_000
@@ -22,7 +22,7 @@ def drawing(**changes: Any) -> Choice:
 
 
 def frequencies(logits: torch.Tensor, choice: Choice) -> torch.Tensor:
-    noise = Noise(0, [5]).draw("top", range(1), DRAWS, 1, len(logits))[0, 0, :, 0]
+    noise = Draws.first(0, [5]).gumbel("top", (0, 0), (DRAWS, len(logits)))[0]
     codes = choosing.pick(logits.expand(DRAWS, -1), choice, noise)
     return torch.bincount(codes, minlength=len(logits)) / DRAWS
 
@@ -98,9 +98,9 @@ def test_what_an_error_can_change_is_doubted(
 
 
 def test_doubt_is_rare() -> None:
-    logits, noise = torch.randn(2000, 64), Noise(0, [0]).draw("top", range(1), 2000, 1, 64)
+    logits, noise = torch.randn(2000, 64), Draws.first(0, [0]).gumbel("top", (0, 0), (2000, 64))
     # Gumbel's two largest scores are an exponential variable apart: P(gap <= 2 slack) = 2 slack.
-    share = choosing.doubtful(logits, drawing(), noise[0, 0, :, 0], 0.01).float().mean().item()
+    share = choosing.doubtful(logits, drawing(), noise[0], 0.01).float().mean().item()
     assert share == pytest.approx(0.02, abs=0.015)
 
 
@@ -110,24 +110,3 @@ def test_doubt_is_rare() -> None:
 def test_argmax_refuses_settings_that_it_would_ignore(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="argmax uses no temperature"):
         drawing(mode="argmax", **change)
-
-
-# ---- noise
-
-
-def test_noise_belongs_to_a_clip_and_a_code_frame() -> None:
-    shape = ("top", range(4), 2, 3, 5)
-    both = Noise(1, [7, 9]).draw(*shape)
-    assert both.shape == (2, 4, 2, 3, 5) and both.dtype == torch.float32
-    assert torch.equal(Noise(1, [9, 7]).draw(*shape), both.flip(0))
-    assert torch.equal(Noise(1, [7, 9]).of([1]).draw(*shape), both[1:])
-    assert torch.equal(Noise(1, [7, 9]).draw("top", range(2, 4), 2, 3, 5), both[:, 2:])
-
-
-def test_noise_differs_by_seed_clip_window_level_and_code_frame() -> None:
-    def draw(seed: int, clip: int, window: int, level: str, frame: int) -> torch.Tensor:
-        return Noise(seed, [clip], window).draw(level, range(frame, frame + 1), 2, 2, 2)
-
-    draws = [draw(0, 0, 0, "top", 0), draw(1, 0, 0, "top", 0), draw(0, 1, 0, "top", 0)]
-    draws += [draw(0, 0, 1, "top", 0), draw(0, 0, 0, "bottom", 0), draw(0, 0, 0, "top", 1)]
-    assert len({tuple(noise.flatten().tolist()) for noise in draws}) == 6

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foreframe.config.sampling import Choice
-from foreframe.priors import Grid, Prior, sampling
+from foreframe.priors import AutoregressivePrior, Grid, sampling
 from foreframe.priors.engines import Engine
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
+from foreframe.randomness import Draws
 from tests.foreframe.priors import tiny
 
 SOME = settings(max_examples=25, deadline=None)
@@ -26,7 +26,7 @@ TOP_ENGINES = (Naive, Incremental, Rowwise)
 BOTTOM_ENGINES = (*TOP_ENGINES, Wavefront)
 
 
-def largest_error(prior: Prior, kind: type[Engine], batch: int, start: int) -> float:
+def largest_error(prior: AutoregressivePrior, kind: type[Engine], batch: int, start: int) -> float:
     """Return how far an engine's logits are from a forward pass's, over the largest logit."""
     codes, condition = tiny.codes(prior, batch), tiny.condition(prior, batch)
     known = torch.cat([codes.flatten(1), torch.full((batch, 1), prior.codebook_size)], dim=1)
@@ -130,12 +130,12 @@ def test_every_choice_gives_the_same_codes_with_every_engine_and_budget(
     choice = Choice.model_validate({"mode": mode, **limits})
     prior = tiny.top((4, 2, 3)) if level == "top" else tiny.bottom((2, 1, 2))
     arguments = (tiny.codes(prior, batch)[:, :given_frames], tiny.given(prior, batch), choice)
-    noise = Noise(3, range(batch))
-    expected = sampling.sample(prior, *arguments, noise, Naive)
+    draws = Draws.first(3, range(batch))
+    expected = sampling.sample(prior, *arguments, draws, 0, Naive)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "BUDGET", budget)
         for kind in TOP_ENGINES if level == "top" else BOTTOM_ENGINES:
-            assert torch.equal(sampling.sample(prior, *arguments, noise, kind), expected)
+            assert torch.equal(sampling.sample(prior, *arguments, draws, 0, kind), expected)
 
 
 def test_the_engine_is_chosen_by_attention() -> None:
@@ -160,7 +160,7 @@ def floats(thing: Any) -> Iterator[torch.Tensor]:
         )
 
 
-def allocated(prior: Prior, kind: type[Engine], batch: int) -> int:
+def allocated(prior: AutoregressivePrior, kind: type[Engine], batch: int) -> int:
     """Return the bytes of an engine's float tensors, each memory counted once."""
     codes = torch.zeros(batch, math.prod(prior.grid) + 1, dtype=torch.int64)
     engine = kind(prior, codes, 0, None)
@@ -176,7 +176,7 @@ def allocated(prior: Prior, kind: type[Engine], batch: int) -> int:
 def test_a_further_clip_takes_the_bytes_that_were_predicted(level: str, kind: type[Engine]) -> None:
     if kind is Wavefront and level == "top":
         pytest.skip("waves need a prior without attention")
-    prior = cast(Prior, getattr(tiny, level)())
+    prior = cast(AutoregressivePrior, getattr(tiny, level)())
     # From two clips on, because what all clips share is then the same.
     further = allocated(prior, kind, 5) - allocated(prior, kind, 2)
     assert further == 3 * kind.bytes_per_clip(prior)

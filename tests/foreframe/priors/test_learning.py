@@ -7,15 +7,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from foreframe.priors import Prior
+from foreframe.priors import AutoregressivePrior
 from foreframe.randomness import generator
 from tests.foreframe.priors import tiny
 
-Make = Callable[..., Prior]
+Make = Callable[..., AutoregressivePrior]
 
 
-def learn(prior: Prior, draw: Callable[[int], Tensor], given: Callable[[int], dict[str, Tensor]],
-          steps: int) -> None:  # fmt: skip
+def learn(
+    prior: AutoregressivePrior,
+    draw: Callable[[int], Tensor],
+    given: Callable[[int], dict[str, Tensor]],
+    steps: int,
+) -> None:
     """Take `steps` steps of Adam on the codes (B,T,H,W) that `draw` gives for each step."""
     prior.train()
     optimizer = torch.optim.Adam(prior.parameters(), lr=0.01)
@@ -27,7 +31,7 @@ def learn(prior: Prior, draw: Callable[[int], Tensor], given: Callable[[int], di
     prior.eval()
 
 
-def nats(prior: Prior, codes_BTHW: Tensor, given: dict[str, Tensor]) -> float:
+def nats(prior: AutoregressivePrior, codes_BTHW: Tensor, given: dict[str, Tensor]) -> float:
     with torch.no_grad():
         return -float(prior.log_prob(codes_BTHW, prior.condition(given)).mean())
 

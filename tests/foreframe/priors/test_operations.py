@@ -86,7 +86,7 @@ def test_the_condition_is_counted_once_and_only_where_it_is_used() -> None:
     assert operations.condition(tiny.top()) == 0
 
 
-def thesis(grid: Grid, level: str) -> priors.Prior:
+def thesis(grid: Grid, level: str) -> priors.AutoregressivePrior:
     settings: priors.PriorSettings
     if level == "top":
         settings = tiny.top_settings(
@@ -104,7 +104,7 @@ def thesis(grid: Grid, level: str) -> priors.Prior:
         )
     above = {} if level == "top" else {"top": Codes((4, 32, 32), 512)}
     with torch.device("meta"):
-        return priors.build(settings, Codes(grid, 512), above)
+        return priors.density(priors.build(settings, Codes(grid, 512), above))
 
 
 @pytest.mark.parametrize(

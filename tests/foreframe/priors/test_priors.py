@@ -1,7 +1,6 @@
 """Laws of every prior: causality, likelihood, condition, file format; exact sizes of the thesis."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from foreframe import priors
-from foreframe.artefacts import tensors
-from foreframe.errors import ArtefactError, UserError
-from foreframe.networks.initialization import initialize
-from foreframe.priors import Codes, Prior
+from foreframe.errors import UserError
+from foreframe.priors import AutoregressivePrior, Codes, Prior
 from foreframe.randomness import generator
 from tests.foreframe.priors import tiny
 
@@ -90,7 +87,7 @@ def test_the_bottom_prior_has_the_size_of_its_formula(data: st.DataObject) -> No
 # ---- causality
 
 
-def changed(prior: Prior, position: int) -> torch.Tensor:
+def changed(prior: AutoregressivePrior, position: int) -> torch.Tensor:
     """Return for each position whether its logits move with the code at `position`."""
     codes = tiny.codes(prior, 1)
     other = codes.clone()
@@ -149,7 +146,7 @@ def test_depth_opens_no_leak(layers: int) -> None:
 
 
 @pytest.mark.parametrize("prior", [tiny.top(), tiny.bottom()], ids=["top", "bottom"])
-def test_fewer_code_frames_give_the_same_logits(prior: Prior) -> None:
+def test_fewer_code_frames_give_the_same_logits(prior: AutoregressivePrior) -> None:
     codes, condition = tiny.codes(prior, 2), tiny.condition(prior, 2)
     with torch.no_grad():
         whole = prior.logits(codes, condition)
@@ -158,7 +155,7 @@ def test_fewer_code_frames_give_the_same_logits(prior: Prior) -> None:
 
 
 @pytest.mark.parametrize("prior", [tiny.top(), tiny.bottom()], ids=["top", "bottom"])
-def test_an_unknown_code_is_no_code(prior: Prior) -> None:
+def test_an_unknown_code_is_no_code(prior: AutoregressivePrior) -> None:
     codes, condition = tiny.codes(prior, 1), tiny.condition(prior, 1)
     known = torch.zeros(prior.grid, dtype=torch.bool)
     with torch.no_grad():
@@ -173,7 +170,7 @@ def test_an_unknown_code_is_no_code(prior: Prior) -> None:
 
 
 @pytest.mark.parametrize("prior", [tiny.top(), tiny.bottom()], ids=["top", "bottom"])
-def test_log_probabilities_are_those_of_a_softmax(prior: Prior) -> None:
+def test_log_probabilities_are_those_of_a_softmax(prior: AutoregressivePrior) -> None:
     codes, condition = tiny.codes(prior, 2), tiny.condition(prior, 2)
     with torch.no_grad():
         log_probs = prior.log_prob(codes, condition)
@@ -186,7 +183,7 @@ def test_log_probabilities_are_those_of_a_softmax(prior: Prior) -> None:
 def test_an_untrained_prior_knows_nothing(level: str) -> None:
     size = 64
     prior = getattr(tiny, level)(size=size, channels=16)
-    initialize(prior, generator(1, "weights"))
+    prior.initialize(generator(1, "weights"))
     codes = tiny.codes(prior, 4)
     with torch.no_grad():
         nll = -prior.log_prob(codes, tiny.condition(prior, 4)).mean().item()
@@ -275,26 +272,3 @@ def test_the_attention_scale_can_be_that_of_its_input() -> None:
         for name in ("key", "input")
     }
     assert scales == {"key": 0.5, "input": pytest.approx(12**-0.5)}
-
-
-@pytest.mark.parametrize("prior", [tiny.top(), tiny.bottom()], ids=["top", "bottom"])
-def test_a_prior_read_back_is_the_one_written(prior: Prior, tmp_path: Path) -> None:
-    path = tmp_path / "prior.safetensors"
-    priors.save(path, prior)
-    again = priors.load(path, prior.settings.level)
-    assert again.settings == prior.settings and not again.training
-    assert (again.codes, again.conditions) == (prior.codes, prior.conditions)
-    codes, condition = tiny.codes(prior, 1), tiny.condition(prior, 1)
-    with torch.no_grad():
-        assert torch.equal(again.logits(codes, condition), prior.logits(codes, condition))
-
-
-def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "prior.safetensors"
-    prior = tiny.top()
-    priors.save(path, prior)
-    weights, header = tensors.read(path, priors.SCHEMA)
-    header = {name: header[name] for name in ("kind", "settings", "grid", "condition")}
-    tensors.write(path, weights, priors.SCHEMA, {**header, "codebook_size": 9})
-    with pytest.raises(ArtefactError, match="other weights"):
-        priors.load(path, "top")

@@ -10,14 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from foreframe.config.sampling import Choice
-from foreframe.priors import Grid, Prior, choosing, sampling
+from foreframe.priors import AutoregressivePrior, Grid, choosing, sampling
 from foreframe.priors.engines import Engine
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.noise import Noise
 from foreframe.priors.sampling import fastest
+from foreframe.randomness import Draws
 from tests.foreframe.priors import tiny
 
 FEW = settings(max_examples=15, deadline=None)
@@ -28,7 +28,7 @@ CHOICES = {"argmax": ARGMAX, "sample": SAMPLE, "narrow": NARROW}
 
 
 def drawn(
-    prior: Prior,
+    prior: AutoregressivePrior,
     batch: int = 2,
     frames: int = 1,
     choice: Choice = SAMPLE,
@@ -39,8 +39,8 @@ def drawn(
     """Sample some clips of a batch that is always the same."""
     codes = tiny.codes(prior, batch)[rows, :frames]
     latents = {level: ids[rows] for level, ids in tiny.given(prior, batch).items()}
-    noise = Noise(seed, list(range(10, 10 + batch))[rows])
-    return sampling.sample(prior, codes, latents, choice, noise, engine or fastest(prior))
+    draws = Draws.first(seed, list(range(10, 10 + batch))[rows])
+    return sampling.sample(prior, codes, latents, choice, draws, 0, engine or fastest(prior))
 
 
 @FEW
@@ -147,7 +147,7 @@ def test_samples_have_the_probabilities_of_the_prior() -> None:
     prior = tiny.top((1, 1, 2), size=3)
     batch = 4000
     empty = torch.zeros(batch, 0, 1, 2, dtype=torch.int64)
-    codes = sampling.sample(prior, empty, {}, SAMPLE, Noise(0, range(batch)), Incremental)
+    codes = sampling.sample(prior, empty, {}, SAMPLE, Draws.first(0, range(batch)), 0, Incremental)
     found = torch.bincount(codes.flatten(1) @ torch.tensor([3, 1]), minlength=9) / batch
     pairs = torch.cartesian_prod(torch.arange(3), torch.arange(3)).view(9, 1, 1, 2)
     with torch.no_grad():

@@ -5,14 +5,15 @@ from typing import Any
 import torch
 
 from foreframe.config.training import Training
-from foreframe.networks.initialization import initialize
 from foreframe.priors import (
     ACTIONS,
+    AutoregressivePrior,
     Codes,
     Grid,
     Prior,
     build,
     conditional_pixel_snail,
+    density,
     pixel_snail,
 )
 from foreframe.priors.actions import Actions
@@ -68,12 +69,16 @@ def bottom_settings(**changes: Any) -> conditional_pixel_snail.Settings:
     return conditional_pixel_snail.Settings(**(values | changes))
 
 
-def top(grid: Grid = (2, 3, 3), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
+def top(
+    grid: Grid = (2, 3, 3), size: int = 7, seed: int = 0, **changes: Any
+) -> AutoregressivePrior:
     prior = build(top_settings(**changes), Codes(grid, size), {}, actions(grid))
     return drawn(prior, seed)
 
 
-def bottom(half: Grid = (1, 2, 2), size: int = 7, seed: int = 0, **changes: Any) -> Prior:
+def bottom(
+    half: Grid = (1, 2, 2), size: int = 7, seed: int = 0, **changes: Any
+) -> AutoregressivePrior:
     grid = (2 * half[0], 2 * half[1], 2 * half[2])
     conditions = {"top": Codes(half, 5)}
     prior = build(bottom_settings(**changes), Codes(grid, size), conditions, actions(grid))
@@ -85,22 +90,22 @@ def actions(grid: Grid) -> Actions:
     return Actions(("steer", "gas"), 2 * grid[0], (0.1, -0.2), (0.5, 2.0))
 
 
-def drawn(prior: Prior, seed: int) -> Prior:
+def drawn(prior: Prior, seed: int) -> AutoregressivePrior:
     """Give a prior its starting weights, enlarged so that its logits differ clearly."""
-    initialize(prior, generator(seed, "weights"))
+    prior.initialize(generator(seed, "weights"))
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(2)
-    return prior.eval()
+    return density(prior).eval()
 
 
-def codes(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor:
+def codes(prior: AutoregressivePrior, batch: int, seed: int = 0) -> torch.Tensor:
     """Return random codes of the prior's level: (B,T,H,W)."""
     numbers = generator(seed, "codes")
     return torch.randint(prior.codebook_size, (batch, *prior.grid), generator=numbers)
 
 
-def given(prior: Prior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
+def given(prior: AutoregressivePrior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
     """Return random codes of the levels that the prior is given, and actions if it takes any."""
     found = {
         level: torch.randint(
@@ -114,6 +119,6 @@ def given(prior: Prior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
     return found
 
 
-def condition(prior: Prior, batch: int, seed: int = 0) -> torch.Tensor | None:
+def condition(prior: AutoregressivePrior, batch: int, seed: int = 0) -> torch.Tensor | None:
     with torch.no_grad():
         return prior.condition(given(prior, batch, seed))

@@ -1,5 +1,6 @@
 """The page about the data: its sentences follow the numbers, and what is not known is said."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -9,10 +10,8 @@ from typing import Any
 import pytest
 
 from foreframe.artefacts import facts
-from foreframe.config.report import Report
-from foreframe.report import data, values
 from foreframe.report.compile import compile_html
-from foreframe.report.sources import gather
+from stages import report
 from tests import report_artefacts
 from tests.smoke import ROOT
 
@@ -20,24 +19,26 @@ Words = Callable[[dict[str, Any]], str]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> data.Inspection:
-    """What the real stage found in the tiny study's recording."""
-    folder = tmp_path_factory.mktemp("study")
-    made = report_artefacts.make(folder)
-    inspected = report_artefacts.inspection(folder)
-    return data.load(data.Paths(made.frames, made.split, **inspected))
-
-
-@pytest.fixture(scope="module")
-def typeset(found: data.Inspection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that the page is set from."""
+def typeset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the page is set from, of a study that has data and nothing else."""
     folder = tmp_path_factory.mktemp("typeset")
-    names = ("data.typ", "data_chapter.typ", "style.typ")
-    gather(folder, {name: ROOT / "reports" / name for name in names})
-    page = data.of(found, {"source": {"kind": "test"}}, Report(title="A study", author="Someone"))
-    (folder / "data.json").write_text(values.as_json(page), encoding="utf-8")
-    data.write_all(found, folder)
-    return folder
+    study = folder / "data/driving"
+    report_artefacts.make(study)
+    names = ("frames.h5", "split.json", "inspection.json", "inspection.h5")
+    parameters = folder / "params.yaml"
+    parameters.write_text(json.dumps(report_artefacts.parameters()), encoding="utf-8")
+    page = folder / "page"
+    page.mkdir()
+    sources = ("data.typ", "style.typ", "results.typ", "chapters/inspection.typ")
+    report.gather(page, [ROOT / "reports" / name for name in sources])
+    report.describe(
+        page,
+        tuple(study / name for name in names),
+        (parameters,),
+        (ROOT / "reports/inspection.yaml",),
+        (),
+    )
+    return page
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def words(typeset: Path, tmp_path: Path) -> Words:
 
     def set_page(numbers: dict[str, Any]) -> str:
         folder = shutil.copytree(typeset, tmp_path / "page")
-        facts.write(folder / "inspection.json", "inspection", numbers)
+        document = facts.parse(folder / "document.json")
+        document["analyses"]["inspection"] = numbers
+        (folder / "document.json").write_text(json.dumps(document), encoding="utf-8")
         page = compile_html(folder / "data.typ").decode()
         return re.sub(r"\s+", " ", re.sub("<.*?>", "", page))
 
@@ -54,9 +57,10 @@ def words(typeset: Path, tmp_path: Path) -> Words:
 
 
 @pytest.fixture
-def numbers(found: data.Inspection) -> dict[str, Any]:
+def numbers(typeset: Path) -> dict[str, Any]:
     """The facts of the inspection, for a test to change."""
-    return facts.read(Path(found.artefacts["inspection"].path), "inspection")
+    found: dict[str, Any] = facts.parse(typeset / "document.json")["analyses"]["inspection"]
+    return found
 
 
 def test_verdicts_follow_the_numbers(numbers: dict[str, Any], words: Words) -> None:
@@ -104,12 +108,9 @@ def test_what_could_not_be_measured_is_said(numbers: dict[str, Any], words: Word
     assert "They are shorter than the other sets" in page
 
 
-def test_every_picture_is_described_with_what_it_was_made_from(
-    found: data.Inspection, typeset: Path
-) -> None:
-    drawn = [drawing.name for drawing in data.drawings(found)]
+def test_every_picture_is_described_with_what_it_was_made_from(typeset: Path) -> None:
+    drawn = facts.parse(typeset / "document.json")["pictures"]
     assert len(drawn) == len(set(drawn)) == 12
     for name in drawn:
-        assert {"inspection", "inspection_arrays"} <= {
-            artefact["role"] for artefact in facts.parse(typeset / f"{name}.json")["artefacts"]
-        }
+        made_from = facts.parse(typeset / f"{name}.json")["artefacts"]
+        assert "inspection_arrays" in {artefact["schema"] for artefact in made_from}, name

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy
 from PIL import Image, ImageSequence
 
-from foreframe.report import animations, pictures, strips, style
+from foreframe.report import animations, strips, style
+from foreframe.report.figures import error_maps, gallery
 from foreframe.report.strips import Row
-from foreframe.report.study import Rollouts
 
 
 def frames(count: int, height: int = 3, width: int = 4) -> strips.Frames:
@@ -96,10 +96,22 @@ def test_clips_one_above_the_other_play_in_step() -> None:
         assert numpy.array_equal(whole[-len(half) :], half)
 
 
-def test_the_error_map_of_a_perfect_future_is_black() -> None:
+def test_the_error_map_of_a_perfect_future_is_black_and_of_the_worst_white() -> None:
     real = frames(8)[None]
-    rollouts = Rollouts(context=4, real=real, futures={"perfect": real[:, 4:]}, operations={})
-    pixels = numpy.asarray(pictures.errors(rollouts))
+    assert error_maps.error_map(real, real).max() <= 4  # the darkest colour of the scale
+    dark, bright = numpy.zeros_like(real), numpy.full_like(real, 255)
+    assert error_maps.error_map(dark, bright).min() >= 180
+    # An error of every clip is drawn like that of one.
+    both = numpy.concatenate([real, real])
+    error = error_maps.error_map(both // 2, both)
+    numpy.testing.assert_array_equal(error, error_maps.error_map(real // 2, real))
+
+
+def test_a_gallery_holds_each_frame_once_in_the_order_of_time() -> None:
+    shown = frames(6)
+    pixels = numpy.asarray(gallery.grid(shown))
     factor = strips.factor_for(4, strips.CELL)
-    corner = pixels[2 * strips.TEXT :, strips.LABELS :][: 3 * factor, : 4 * factor]
-    assert corner.max() <= 4  # the darkest colour of the scale
+    for place, frame in enumerate(shown):
+        y, x = place // 3 * (3 * factor + strips.GAP), place % 3 * (4 * factor + strips.GAP)
+        cell = pixels[y : y + 3 * factor : factor, x : x + 4 * factor : factor]
+        numpy.testing.assert_array_equal(cell, frame)

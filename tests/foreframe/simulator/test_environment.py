@@ -11,15 +11,16 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
-from foreframe import actions, simulator
+from foreframe import simulator
 from foreframe.config.sampling import Choice
+from foreframe.data import actions
 from foreframe.errors import UserError
-from foreframe.priors.noise import Noise
+from foreframe.randomness import Draws
 from foreframe.simulator.environment import DRAWN, LearnedDriving
 from tests.stages import evaluation_study as tiny
 
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
-FILES = ("frames", "split", "normalization", "autoencoder", "top", "bottom")
+FILES = ("frames", "split", "normalization")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tiny.Study:
 
 
 def make(study: tiny.Study, **changes: Any) -> LearnedDriving:
-    paths: dict[str, Any] = {name: study.path(name) for name in FILES}
+    paths: dict[str, Any] = {name: study.path(name) for name in FILES} | {"models": study.models}
     return LearnedDriving(**(paths | changes))
 
 
@@ -45,7 +46,7 @@ def drive(environment: LearnedDriving, steer: list[float], seed: int = 0) -> lis
 
 
 def test_it_passes_the_checks_of_gymnasium(study: tiny.Study) -> None:
-    paths: dict[str, Any] = {name: study.path(name) for name in FILES}
+    paths: dict[str, Any] = {name: study.path(name) for name in FILES} | {"models": study.models}
     made = gymnasium.make(simulator.ID, render_mode="rgb_array", max_steps=5, **paths)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -94,7 +95,8 @@ def test_a_step_predicts_from_the_last_frames_and_the_actions_that_led_to_them(
         whole = predictor.extend(
             given,
             DRAWN,
-            Noise(environment._seed, [0], step),
+            Draws.first(environment._seed, [0]),
+            step,
             actions_BTA=torch.cat([led, held.expand(-1, 4, -1)], dim=1),
         )
         expected = predictor.decode(whole)[:, 4 : 4 + count]
@@ -139,15 +141,15 @@ def test_rendering_is_the_current_frame(study: tiny.Study) -> None:
 
 def test_a_study_that_is_not_there_names_what_makes_it(study: tiny.Study, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.safetensors does not exist.*train_prior@top_act"):
-        make(study, top=tmp_path / "gone.safetensors")
+        make(study, models=[*study.models[:2], tmp_path / "gone.safetensors"])
 
 
 def test_priors_without_actions_are_refused(study: tiny.Study, tmp_path: Path) -> None:
     plain = tiny.Study(tmp_path)
     tiny.make_data(plain)
     tiny.make_models(plain)
-    with pytest.raises(UserError, match=r"bottom\.safetensors takes no actions.*Run `dvc repro`"):
-        make(study, bottom=plain.path("bottom"))
+    with pytest.raises(UserError, match=r"level bottom takes no actions.*Run `dvc repro`"):
+        make(study, models=[plain.models[0], *study.models[1:]])
 
 
 @pytest.mark.parametrize(

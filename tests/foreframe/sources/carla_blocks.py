@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 
 from foreframe.sources import Block
-from foreframe.sources.carla_process import attempt
+from foreframe.sources.carla.process import attempt
 
 
 def block(number: int) -> Block:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy
 
-from foreframe.sources import Row, carla, carla_world
-from foreframe.sources.carla_world import Journey
+from foreframe.sources import Row, carla
+from foreframe.sources.carla import world as carla_world
+from foreframe.sources.carla.world import Journey
 from tests.foreframe.sources.carla_double import Library
 from tests.foreframe.sources.carla_double_server import Server
 

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from foreframe.randomness import numpy_generator
 from foreframe.sources import BLOCK, Block, car_racing
-from foreframe.sources.car_racing_camera import Camera, Simulator
-from foreframe.sources.car_racing_driver import Driver
-from foreframe.sources.car_racing_variety import Look
+from foreframe.sources.car_racing.camera import Camera, Simulator
+from foreframe.sources.car_racing.driver import Driver
+from foreframe.sources.car_racing.variety import Look
 
 
 def make(**changes: Any) -> car_racing.Settings:

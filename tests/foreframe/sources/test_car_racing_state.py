@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foreframe.sources.car_racing_state import AHEAD, STATES, state
+from foreframe.sources.car_racing.state import AHEAD, STATES, state
 
 RADIUS = 60.0
 POINTS = 400

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from foreframe.randomness import numpy_generator
 from foreframe.sources import Block
-from foreframe.sources.car_racing_camera import Simulator
-from foreframe.sources.car_racing_driver import Driver
-from foreframe.sources.car_racing_variety import Look, Variety, draw
+from foreframe.sources.car_racing.camera import Simulator
+from foreframe.sources.car_racing.driver import Driver
+from foreframe.sources.car_racing.variety import Look, Variety, draw
 from tests.foreframe.sources.test_car_racing import drive, make, same
 
 NONE = {"colours": 0.0, "track": 0.0, "camera": 0.0}

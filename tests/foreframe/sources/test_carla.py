@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from foreframe.errors import UserError
-from foreframe.sources import carla_world
-from foreframe.sources.carla_world import ACTIONS, STATES, LostError
+from foreframe.sources.carla import world as carla_world
+from foreframe.sources.carla.world import ACTIONS, STATES, LostError
 from tests.foreframe.sources.carla_double import Library
 from tests.foreframe.sources.carla_double_server import Server, WorldSettings
 from tests.foreframe.sources.carla_setting import VALUES, journey, make, record, same

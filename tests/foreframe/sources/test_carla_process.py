@@ -14,9 +14,11 @@ import numpy
 import pytest
 
 from foreframe.errors import UserError
-from foreframe.sources import Block, Row, carla, carla_process, carla_world
-from foreframe.sources.carla_process import TRIES, attempt, whole
-from foreframe.sources.carla_world import LostError
+from foreframe.sources import Block, Row, carla
+from foreframe.sources.carla import process as carla_process
+from foreframe.sources.carla import world as carla_world
+from foreframe.sources.carla.process import TRIES, attempt, whole
+from foreframe.sources.carla.world import LostError
 from tests.foreframe.sources.carla_blocks import block, blocks, endless, orphan, stopped
 from tests.foreframe.sources.carla_double import Library
 from tests.foreframe.sources.carla_double_server import Server

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from foreframe import recording as frames_writing
+from foreframe.data import writing as frames_writing
 from tests.foreframe.sources import containers
 
 LENGTHS = (40, 2, 33, 5, 3, 7, 2, 2, 2, 2, 4)
@@ -72,7 +72,7 @@ def test_what_collect_wrote_is_a_source(tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     layout = frames_writing.Layout(
         height=16, width=24, frame_interval=0.1, source="hdf5",
-        actions=("steer", "gas"), states=("state_0",), chunk=8,
+        actions=("steer", "gas"), states=("state_0",), labels={}, chunk=8,
     )  # fmt: skip
     with frames_writing.creating(tmp_path / "second" / "frames.h5", layout) as writer:
         for episode in containers.stream("hdf5", folder).episodes:

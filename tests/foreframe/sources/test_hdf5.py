@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foreframe.errors import UserError
-from foreframe.sources import hdf5_file
+from foreframe.sources.hdf5 import file as hdf5_file
 from foreframe.sources.reading import arrays
 from tests.foreframe.sources import containers
 

@@ -51,6 +51,26 @@ def test_clips_are_episodes_of_their_list(folder: Path) -> None:
     assert [len(episode.frames) for episode in copies.collect(kinetics, some, folder)] == [4, 3]
 
 
+def test_a_copy_that_lacks_a_class_keeps_the_numbers_of_the_others(folder: Path) -> None:
+    whole = labelled(folder)
+    assert whole["riding a bike/-0_aBcDeFgH_000010_000020"] == 1
+    next(folder.rglob("abcdefghijk_*")).unlink()
+    next(folder.rglob("ABCDEFGHIJK_*")).unlink()
+    fewer = labelled(folder)
+    assert len(fewer) == len(whole) - 2
+    assert fewer.items() <= whole.items()
+
+
+def labelled(folder: Path) -> dict[str, int]:
+    """Return the labels of all clips that are there, by origin."""
+    settings = SETTINGS.model_copy(update={"missing": "skip"})
+    found = {}
+    for episode in kinetics.stream(settings, 0, folder, 1, 0).episodes:
+        list(episode.blocks)
+        found[episode.origin] = episode.labels["action"]
+    return found
+
+
 def test_missing_clips_are_refused_or_left_out(folder: Path) -> None:
     (folder / CLIPS[1]).unlink()
     with pytest.raises(UserError, match=r"abcdefghijk_000000_000010\.mp4 is missing"):
@@ -98,5 +118,6 @@ def test_missing_lists_and_columns_are_named(folder: Path) -> None:
 
 def test_lists_without_actions_are_read(folder: Path) -> None:
     (folder / "test.csv").write_text("youtube_id,time_start,time_end\nZZZZZZZZZZZ,120,130\n")
+    assert kinetics.stream(SETTINGS, 0, folder, 1, 0).labels == {}
     origins = [episode.origin for episode in copies.collect(kinetics, SETTINGS, folder)]
     assert "test/ZZZZZZZZZZZ_000120_000130" in origins

@@ -77,6 +77,13 @@ def test_recordings_are_episodes_in_order(made: Path) -> None:
     assert copies.same(copies.collect(kth, SETTINGS, made, workers=2), found)
 
 
+def test_an_episode_is_labelled_with_its_action(made: Path) -> None:
+    stream = kth.stream(SETTINGS, 0, made, 1, 0)
+    first = next(stream.episodes)
+    assert stream.labels["action"][first.labels["action"]] == "boxing"
+    assert stream.labels["action"] == kth.ACTIONS
+
+
 def test_the_list_cuts_recordings_into_parts(tmp_path: Path) -> None:
     folder = make(tmp_path, frames=12)
     whole = copies.collect(kth, SETTINGS, folder)

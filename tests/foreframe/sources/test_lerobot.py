@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from foreframe.errors import UserError
-from foreframe.sources import lerobot_rows
+from foreframe.sources.lerobot import rows as lerobot_rows
 from foreframe.sources.reading import decoding, spans
 from tests.foreframe.sources import containers, lerobot_made
 from tests.foreframe.sources.lerobot_made import CAMERA

@@ -12,7 +12,7 @@ from foreframe.errors import UserError
 from foreframe.randomness import numpy_generator
 from foreframe.sources import moving_digits
 from foreframe.sources.reading import digit_images
-from tests.foreframe.sources.synthetic_episodes import recorded
+from tests.foreframe.sources.synthetic_episodes import gathered, recorded, settings
 
 
 def test_a_digit_flies_straight_until_it_hits_a_border_and_leaves_it_again() -> None:
@@ -107,3 +107,55 @@ def test_a_packed_mnist_that_is_damaged_or_a_bomb_is_refused(tmp_path: Path) -> 
     path.write_bytes(gzip.compress(header + bytes(200 << 20), compresslevel=1))
     with pytest.raises(UserError, match="says it has 1 images"):
         digit_images.read_mnist(tmp_path, "train")
+
+
+def test_a_lone_digit_is_its_episodes_label() -> None:
+    content = settings("moving_digits", digits=1, height=64, width=64)
+    stream = moving_digits.stream(content, 0, Path(), 1, 0)
+    assert stream.labels == {"digit": digit_images.DIGITS}
+    seen = set()
+    for episode in stream.episodes:
+        found = gathered(episode)
+        x, y, _ = found["states"][0].astype(int)
+        shown = found["frames"][0, y : y + 32, x : x + 32, 0]
+        images = digit_images.load("scikit_learn", episode.part, Path())
+        labels = digit_images.labels("scikit_learn", episode.part, Path())
+        assert labels is not None and len(labels) == len(images)
+        same = (digit_images.scaled(images, 32) == shown).all(axis=(1, 2))
+        assert set(labels[same]) == {episode.labels["digit"]}
+        seen.add(episode.labels["digit"])
+    assert len(seen) > 4
+
+
+def test_labels_of_mnist_are_read_where_they_lie(tmp_path: Path) -> None:
+    content = settings("moving_digits", digits=1, digit_images="mnist", frames_per_episode=1)
+    images = numpy.arange(3, dtype=numpy.uint8).repeat(28 * 28).reshape(3, 28, 28) + 1
+    for part in digit_images.FILES:
+        (tmp_path / digit_images.FILES[part]).write_bytes(idx(images))
+    assert moving_digits.stream(content, 0, tmp_path, 1, 0).labels == {}
+    for name in digit_images.LABELS.values():
+        (tmp_path / name).write_bytes(struct.pack(">2I", 2049, 3) + bytes([5, 0, 9]))
+    digit_images.labels.cache_clear()
+    for episode in moving_digits.stream(content, 0, tmp_path, 1, 0).episodes:
+        brightness = int(gathered(episode)["frames"].max())
+        assert episode.labels == {"digit": {1: 5, 2: 0, 3: 9}[brightness]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (struct.pack(">2I", 2049, 3) + bytes([5, 0]), "no label for each of 3 images"),
+        (struct.pack(">2I", 2051, 3) + bytes([5, 0, 9]), "no label for each of 3 images"),
+        (struct.pack(">2I", 2049, 3) + bytes([5, 0, 10]), "has the label 10, no digit"),
+    ],
+)
+def test_damaged_labels_of_mnist_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    images = numpy.zeros((3, 28, 28), numpy.uint8)
+    (tmp_path / digit_images.FILES["train"]).write_bytes(idx(images))
+    (tmp_path / digit_images.LABELS["train"]).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        digit_images.labels("mnist", "train", tmp_path)
+
+
+def test_two_digits_are_no_class() -> None:
+    assert moving_digits.stream(settings("moving_digits"), 0, Path(), 1, 0).labels == {}

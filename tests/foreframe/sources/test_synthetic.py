@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from foreframe import kinds
+from foreframe.data import labels
 from foreframe.randomness import numpy_generator
 from foreframe.sources import dynamics, gaussian_grid, random_walk, sinusoid
 from tests.foreframe.sources.synthetic_episodes import MORE, equal, gathered, recorded, settings
@@ -24,6 +25,16 @@ def test_an_episode_depends_on_the_seed_and_its_number_alone(kind: str) -> None:
 
 def test_two_processes_make_the_same_episodes() -> None:
     assert equal(recorded("random_walk"), recorded("random_walk", workers=2))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MORE if kind != "dynamics"])
+def test_an_episode_may_be_a_single_image(kind: str) -> None:
+    for (*_, image), (*_, film) in zip(
+        recorded(kind, frames_per_episode=1), recorded(kind), strict=True
+    ):
+        assert image["frames"].shape == (1, 32, 32, 3)
+        if kind != "gaussian_grid":  # whose points are drawn together
+            assert numpy.array_equal(image["frames"], film["frames"][:1])
 
 
 @pytest.mark.parametrize("kind", MORE)
@@ -110,6 +121,18 @@ def test_points_come_from_25_equal_gaussians() -> None:
     assert ((counts - 2000) ** 2 / 2000).sum() < 51.2  # chi squared, 24 degrees, 0.1 %
 
 
+def test_single_points_are_labelled_with_the_component_they_lie_near() -> None:
+    content = settings("gaussian_grid", frames_per_episode=1)
+    stream = gaussian_grid.stream(content, 0, Path(), 1, 0)
+    for episode in stream.episodes:
+        point = gathered(episode)["states"][0]
+        distances = numpy.linalg.norm(gaussian_grid.MEANS - point, axis=1)
+        assert distances.argmin() == episode.labels["component"]
+        labels.check(episode.labels, stream.labels, episode.origin)
+    several = gaussian_grid.stream(settings("gaussian_grid"), 0, Path(), 1, 0)
+    assert several.labels == {} and next(several.episodes).labels == {}
+
+
 def test_a_dot_lies_where_its_point_is() -> None:
     frame = gaussian_grid.draw(numpy.array([-4.0, 4.0]), 64, 64)
     rows, columns = numpy.nonzero(frame[..., 0])
@@ -188,7 +211,12 @@ def test_a_single_frame_does_not_give_the_class_away() -> None:
 
 
 def test_classes_are_balanced_or_refused() -> None:
-    labels = [int(found["states"][0, 0]) for *_, found in recorded("dynamics")]
-    assert sorted(labels) == sorted([*range(10)] * 2)
+    stream = dynamics.stream(settings("dynamics"), 0, Path(), 1, 0)
+    found = [episode.labels for episode in stream.episodes]
+    assert sorted(each["class"] for each in found) == sorted([*range(10)] * 2)
+    for each in found:
+        path, speed = (stream.labels[name][each[name]] for name in ("path", "speed"))
+        named = "rotation" if path == "none" else f"{path} {speed}"
+        assert stream.labels["class"][each["class"]] == named
     with pytest.raises(ValueError, match="multiple of 10"):
         settings("dynamics", train_episodes=15)

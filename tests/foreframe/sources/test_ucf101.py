@@ -61,6 +61,15 @@ def test_videos_are_episodes_of_their_fold(folder: Path) -> None:
     assert ucf101.survey(folder, 2).extra == ("v_Biking_g01_c01.avi",)
 
 
+def test_labels_are_numbered_as_the_authors_do(folder: Path) -> None:
+    stream = ucf101.stream(SETTINGS, 0, folder, 1, 0)
+    numbers = {name: number - 1 for name, number in ucf101._classes(folder).items()}
+    assert {name: stream.labels["action"].index(name) for name in numbers} == numbers
+    for episode in stream.episodes:
+        assert episode.labels == {"action": numbers[episode.origin.partition("/")[0]]}
+        list(episode.blocks)
+
+
 def test_all_videos_may_lie_in_one_folder(folder: Path) -> None:
     found = copies.collect(ucf101, SETTINGS, folder)
     for path in list((folder / "UCF-101").glob("*/*.avi")):

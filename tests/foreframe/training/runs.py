@@ -1,8 +1,8 @@
-"""A training run small enough to be killed and repeated many times; also a program of its own."""
+"""Training runs small enough to be killed and repeated many times; also a program of its own."""
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.artefacts import tables, tensors
-from foreframe.compute import prepare
 from foreframe.config.compute import Compute
-from foreframe.config.training import Training
+from foreframe.config.training import Phase, Plan, Training
 from foreframe.randomness import generator
+from foreframe.running.compute import prepare
 from foreframe.training.checkpoints import Checkpoints
 from foreframe.training.loop import fit
+from foreframe.training.objective import Losses, Moment, Objective, Plain, Turn
 from foreframe.training.result import Result
 from foreframe.training.samples import Samples
+from foreframe.training.step import Run
+from tests.foreframe.training import games
 
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 COUNT = 22  # with batches of 4 the last one of an epoch is short
-FEATURES = 3
+FEATURES = games.FEATURES
+
+Loss = Callable[[Any, torch.Generator], Mapping[str, Tensor]]
 
 
 class Network(nn.Module):
@@ -33,9 +38,7 @@ class Network(nn.Module):
         super().__init__()
         self.layer = nn.Linear(FEATURES, 1)
         self.register_buffer("mean", torch.zeros(()))
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.uniform_(-1, 1, generator=generator(0, "weights"))
+        games.draw(self)
 
     def loss(self, batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
         """Fit the sum of the features, under noise."""
@@ -69,25 +72,86 @@ def samples(count: int = COUNT, name: str = "data") -> Samples[Tensor]:
     return Samples(count, lambda indices: data[indices])
 
 
-def run(network: Network, checkpoints: Checkpoints, **changes: Any) -> Result:
-    arguments: dict[str, Any] = {
-        "model": network,
-        "loss": network.loss,
-        "train": samples(),
-        "validation": samples(6, "validation"),
-        "training": training(),
-        "seed": 0,
-        "purpose": "test",
-        "compute": COMPUTE,
-        "device": prepare(COMPUTE),
-        "checkpoints": checkpoints,
-    }
-    return fit(**{**arguments, **changes})
+TRAIN, VALIDATION, TRAINING = samples(), samples(6, "validation"), training()
 
 
-def write(folder: Path, network: Network, result: Result) -> None:
+def setting(checkpoints: Checkpoints, seed: int = 0, compute: Compute = COMPUTE) -> Run:
+    return Run(seed, "test", compute, prepare(compute), checkpoints)
+
+
+def run(
+    network: nn.Module,
+    checkpoints: Checkpoints,
+    *,
+    loss: Loss | None = None,
+    train: Samples[Any] = TRAIN,
+    validation: Samples[Any] = VALIDATION,
+    training: Training = TRAINING,
+    **where: Any,
+) -> Result:
+    """Train a network by its own loss, or by another one."""
+    each: Loss = loss or network.loss  # type: ignore[assignment]
+    return fit(
+        Plain(network, lambda batch, moment: each(batch, moment.numbers)),
+        lambda phase: train,
+        lambda phase: validation,
+        training.plan(),
+        setting(checkpoints, **where),
+    )
+
+
+def play(objective: Objective[Tensor], plan: Plan, checkpoints: Checkpoints) -> Result:
+    """Train any objective on samples of as many features as the phase has frames, or all."""
+
+    def view(samples: Samples[Tensor], phase: Phase) -> Samples[Tensor]:
+        return Samples(samples.count, lambda indices: samples.read(indices)[:, : phase.frames])
+
+    return fit(
+        objective,
+        lambda phase: view(TRAIN, phase),
+        lambda phase: view(VALIDATION, phase),
+        plan,
+        setting(checkpoints),
+    )
+
+
+class Watched(Objective[Tensor]):
+    """Another objective, with something done before each call of its losses and its measure."""
+
+    def __init__(self, of: Objective[Tensor], before: Callable[[], None]) -> None:
+        self._of, self._before = of, before
+        self.model, self.players, self.turns = of.model, of.players, of.turns
+        self.averaged = of.averaged
+        self.start, self.enter = of.start, of.enter  # type: ignore[method-assign]
+
+    def losses(self, batch: Tensor, moment: Moment, turn: Turn) -> Losses:
+        self._before()
+        return self._of.losses(batch, moment, turn)
+
+    def measure(self, batch: Tensor, moment: Moment) -> Mapping[str, Tensor]:
+        self._before()
+        return self._of.measure(batch, moment)
+
+
+def plain() -> tuple[Objective[Tensor], Plan]:
+    network = Network()
+    return Plain(
+        network, lambda batch, moment: network.loss(batch, moment.numbers)
+    ), TRAINING.plan()
+
+
+CASES: dict[str, Callable[[], tuple[Objective[Tensor], Plan]]] = {
+    "plain": plain,
+    "duel": lambda: (games.Duel(), games.duel_plan()),
+    "growing": lambda: (games.Growing(), games.growing_plan()),
+}
+
+
+def write(folder: Path, model: nn.Module, result: Result) -> None:
     folder.mkdir(exist_ok=True)
-    tensors.write(folder / "model.safetensors", network.state_dict(), "test", {})
+    tensors.write(folder / "model.safetensors", model.state_dict(), "test", {})
+    for place, average in enumerate(result.averaged):
+        tensors.write(folder / f"average{place}.safetensors", average.state_dict(), "test", {})
     tables.write(folder / "curve.csv", result.curve)
     tables.write(folder / "epochs.csv", result.epochs)
 
@@ -96,19 +160,25 @@ def contents(folder: Path) -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def main(folder: Path, every: int) -> None:
-    """Train with a checkpoint every so many steps, telling of each step on standard output."""
-    network = Network()
+def outcome(folder: Path, case: str, checkpoints: Checkpoints) -> Mapping[str, bytes]:
+    """Run a case to its end; return the bytes of all that it leaves."""
+    objective, plan = CASES[case]()
+    write(folder, objective.model, play(objective, plan, checkpoints))
+    return contents(folder)
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
-        sys.stdout.write(json.dumps({"training": network.training}) + "\n")
+
+def main(folder: Path, every: int, case: str) -> None:
+    """Train with a checkpoint every so many steps, telling of each call on standard output."""
+    objective, plan = CASES[case]()
+
+    def tell() -> None:
+        sys.stdout.write(json.dumps({"training": objective.model.training}) + "\n")
         sys.stdout.flush()
-        return network.loss(batch, noise)
 
     with Checkpoints(folder / "checkpoints", seconds=1e9, steps=every) as checkpoints:
-        result = run(network, checkpoints, loss=loss)
-        write(folder / "outputs", network, result)
+        result = play(Watched(objective, tell), plan, checkpoints)
+        write(folder / "outputs", objective.model, result)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

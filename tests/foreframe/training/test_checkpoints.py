@@ -14,26 +14,31 @@ import torch
 from foreframe.artefacts import atomic
 from foreframe.training import checkpoints as module
 from foreframe.training.checkpoints import Checkpoints, Snapshot, checkpoints
-from foreframe.training.loop import Loss
 from tests.foreframe.training import runs
 
 ROOT = Path(__file__).resolve().parents[3]
+STRAIGHT: dict[str, Mapping[str, bytes]] = {}
 
 
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+@pytest.fixture(params=runs.CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    """The name of one kind of run."""
+    return str(request.param)
+
+
+@pytest.fixture
+def straight(case: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
     """The outputs of a run that nothing interrupted, and that wrote no checkpoint by steps."""
-    folder = tmp_path_factory.mktemp("straight")
-    network = runs.Network()
-    runs.write(folder, network, runs.run(network, Checkpoints(folder / "none", seconds=1e9)))
-    (folder / "none").rename(folder.with_suffix(".checkpoints"))
-    return runs.contents(folder)
+    if case not in STRAIGHT:
+        folder = tmp_path_factory.mktemp("straight")
+        STRAIGHT[case] = runs.outcome(folder, case, Checkpoints(folder.with_suffix(".kept"), 1e9))
+    return STRAIGHT[case]
 
 
-def kill(folder: Path, every: int, calls: int) -> None:
-    """Run in a process of its own and kill that after so many calls of the loss."""
+def kill(folder: Path, every: int, calls: int, case: str) -> None:
+    """Run in a process of its own and kill that after so many calls of the objective."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.foreframe.training.runs", str(folder), str(every)],
+        [sys.executable, "-m", "tests.foreframe.training.runs", str(folder), str(every), case],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -47,81 +52,88 @@ def kill(folder: Path, every: int, calls: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def finish(folder: Path, every: int) -> Mapping[str, bytes]:
-    runs.main(folder, every)
+def finish(folder: Path, every: int, case: str) -> Mapping[str, bytes]:
+    runs.main(folder, every, case)
     assert not (folder / "checkpoints").exists()
     return runs.contents(folder / "outputs")
 
 
-def test_killed_again_and_again(tmp_path: Path, straight: Mapping[str, bytes]) -> None:
+def test_killed_again_and_again(case: str, tmp_path: Path, straight: Mapping[str, bytes]) -> None:
     # First in an epoch, then around a validation.
-    for calls in (5, 7):
-        kill(tmp_path, 2, calls)
+    for calls in (5, 9):
+        kill(tmp_path, 1, calls, case)
         assert list((tmp_path / "checkpoints").glob("step-*"))
-    assert finish(tmp_path, 3) == straight
+    assert finish(tmp_path, 3, case) == straight
 
 
 @pytest.mark.parametrize(
     ("number", "status", "calls"), [(signal.SIGTERM, 143, 4), (signal.SIGINT, 130, 7)]
 )
+@pytest.mark.parametrize("case", ["plain"])
 def test_signals_save_and_stop(
-    tmp_path: Path, straight: Mapping[str, bytes], number: int, status: int, calls: int
+    case: str, tmp_path: Path, straight: Mapping[str, bytes], number: int, status: int, calls: int
 ) -> None:
-    network = runs.Network()
     handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
     folder = tmp_path / "checkpoints"
-    loss = _at_call(network, calls, lambda: os.kill(os.getpid(), number))
+    kept = Checkpoints(folder, seconds=1e9)
     with pytest.raises(SystemExit) as stopped:
-        runs.run(network, Checkpoints(folder, seconds=1e9), loss=loss)
+        play(case, kept, at_call(calls, lambda: os.kill(os.getpid(), number)))
     assert stopped.value.code == status
     assert [path.stem for path in folder.iterdir()] == [f"step-{min(calls, 6):012d}"]
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
-    assert finish(tmp_path, 1000) == straight
+    assert finish(tmp_path, 1000, case) == straight
 
 
-def test_stopped_at_every_step(tmp_path: Path, straight: Mapping[str, bytes]) -> None:
-    """Without the cost of processes: the loss stops the run at each of its calls in turn."""
-    for calls in range(1, 25):
-        network = runs.Network()
+def test_stopped_at_every_call(case: str, tmp_path: Path, straight: Mapping[str, bytes]) -> None:
+    """Without the cost of processes: each call of losses and measure stops the run in turn."""
+    calls = 0
+    while True:
+        calls += 1
         folder = tmp_path / str(calls)
-        with pytest.raises(_StopError):
-            runs.run(network, Checkpoints(folder, steps=1), loss=_stopping(network, calls))
-        resumed = runs.Network()
-        result = runs.run(resumed, Checkpoints(folder))
-        runs.write(tmp_path / "outputs", resumed, result)
-        assert runs.contents(tmp_path / "outputs") == straight
+        try:
+            play(case, Checkpoints(folder, steps=1), at_call(calls, stop))
+        except _StopError:
+            assert runs.outcome(tmp_path / "outputs", case, Checkpoints(folder)) == straight, calls
+        else:
+            break
+    assert calls > 24
 
 
 class _StopError(Exception):
     pass
 
 
-def _stopping(network: runs.Network, calls: int) -> Loss[torch.Tensor]:
-    def stop() -> None:
-        raise _StopError
-
-    return _at_call(network, calls, stop)
+def stop() -> None:
+    raise _StopError
 
 
-def _at_call(network: runs.Network, calls: int, action: Callable[[], None]) -> Loss[torch.Tensor]:
+def at_call(calls: int, action: Callable[[], None]) -> Callable[[], None]:
     left = [calls]
 
-    def loss(batch: torch.Tensor, noise: torch.Generator) -> dict[str, torch.Tensor]:
+    def count() -> None:
         left[0] -= 1
         if left[0] == 0:
             action()
-        return network.loss(batch, noise)
 
-    return loss
+    return count
+
+
+def play(case: str, checkpoints: Checkpoints, before: Callable[[], None]) -> None:
+    objective, plan = runs.CASES[case]()
+    runs.play(runs.Watched(objective, before), plan, checkpoints)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+@pytest.mark.parametrize("case", ["plain"])
 def test_damaged_checkpoint_costs_steps_only(
-    tmp_path: Path, straight: Mapping[str, bytes], damage: str, capsys: pytest.CaptureFixture[str]
+    case: str,
+    tmp_path: Path,
+    straight: Mapping[str, bytes],
+    damage: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    network = runs.Network()
     with pytest.raises(_StopError):
-        runs.run(network, Checkpoints(tmp_path / "kept", steps=2), loss=_stopping(network, 6))
+        play(case, Checkpoints(tmp_path / "kept", steps=2), at_call(6, stop))
     older, newest = sorted((tmp_path / "kept").iterdir())
     content = newest.read_bytes()
     middle = len(content) // 2
@@ -131,10 +143,8 @@ def test_damaged_checkpoint_costs_steps_only(
     assert found is not None
     assert f"step-{found.step:012d}" == older.stem
     assert f"{newest.name} is damaged" in capsys.readouterr().err
-    resumed = runs.Network()
-    result = runs.run(resumed, Checkpoints(tmp_path / "kept"))
-    runs.write(tmp_path / "outputs", resumed, result)
-    assert runs.contents(tmp_path / "outputs") == straight
+    kept = Checkpoints(tmp_path / "kept")
+    assert runs.outcome(tmp_path / "outputs", case, kept) == straight
 
 
 def test_last_two_are_kept_and_success_removes_them(tmp_path: Path) -> None:
@@ -220,20 +230,23 @@ def test_another_process_of_the_same_run_may_succeed_at_any_moment(
     assert found.step == 3
 
 
+@pytest.mark.parametrize("case", ["plain"])
 def test_two_runs_that_share_their_checkpoints(
-    tmp_path: Path, straight: Mapping[str, bytes]
+    case: str, tmp_path: Path, straight: Mapping[str, bytes]
 ) -> None:
     """One begins and succeeds within a step of the other; both come to the same end."""
     shared = tmp_path / "shared"
-    outer, inner = runs.Network(), runs.Network()
+    inner: list[Mapping[str, bytes]] = []
 
     def run_the_other() -> None:
         with Checkpoints(shared, steps=1) as kept:
-            runs.write(tmp_path / "inner", inner, runs.run(inner, kept))
+            inner.append(runs.outcome(tmp_path / "inner", case, kept))
 
+    objective, plan = runs.CASES[case]()
+    watched = runs.Watched(objective, at_call(9, run_the_other))
     with Checkpoints(shared, steps=1) as kept:
-        result = runs.run(outer, kept, loss=_at_call(outer, 9, run_the_other))
-        runs.write(tmp_path / "outer", outer, result)
-    assert runs.contents(tmp_path / "inner") == straight
+        result = runs.play(watched, plan, kept)
+        runs.write(tmp_path / "outer", objective.model, result)
+    assert inner == [straight]
     assert runs.contents(tmp_path / "outer") == straight
     assert not shared.exists()

@@ -15,6 +15,13 @@ def test_scalars_are_weighted_by_samples() -> None:
     assert tally.averages() == {"loss": 2.0}
 
 
+def test_a_name_is_averaged_over_the_samples_that_it_was_reported_for() -> None:
+    tally = Tally()
+    tally.add({"critic_loss": torch.tensor(1.0)}, 3)
+    tally.add({"generator_loss": torch.tensor(2.0)}, 5)
+    assert tally.averages() == {"critic_loss": 1.0, "generator_loss": 2.0}
+
+
 def test_counts_are_added_up_before_they_are_judged() -> None:
     tally = Tally()
     tally.add({"codes_top": torch.tensor([4.0, 0.0, 0.0, 0.0])}, 1)

@@ -1,0 +1,1 @@
+"""What models learn from: frames, splits, clips, actions, latents."""

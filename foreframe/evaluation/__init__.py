@@ -1,0 +1,1 @@
+"""Futures and models measured under a written protocol."""

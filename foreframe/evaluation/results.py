@@ -1,0 +1,97 @@
+"""What an evaluation found, as facts and as a table: means over clips, each with its interval.
+
+The interval says how much a number would move with other clips of the kind; differences to the
+reference are taken clip by clip, so what makes a clip hard for everyone cancels.
+
+Shapes: n clips, h predicted frames.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from foreframe.evaluation.prediction import Scores
+from foreframe.evaluation.statistics import Interval, interval, paired, won
+
+SCHEMA = "evaluation"
+SEED = 0  # of the resampled clips; the same for all, as an interval is no sample of a model
+
+Values = dict[str, Any]
+
+
+def summarize(scores: Scores) -> Values:
+    """Return what the metrics mean, each predictor's values, and its differences to the reference.
+
+    The reference is the first predictor, with which all others are compared clip by clip.
+    A value is {mean, low, high}: over clips and frames for a metric of frames, that of the whole
+    set otherwise; the ends of its interval are None where there is none, and the whole is None
+    where there is no value. `missing` then has the reason under the metric's name.
+    """
+    missing: dict[str, str] = {}
+    predictors = {name: _values(scores, name, missing) for name in scores.predictors}
+    reference, *others = scores.predictors
+    return {
+        "metrics": {
+            name: {"better": metric.better, "unit": metric.unit}
+            for name, metric in scores.metrics.items()
+        },
+        "missing": missing,
+        "reference": reference,
+        "predictors": predictors,
+        "differences": {name: _differences(scores, name, reference) for name in others},
+        "per_frame": per_frame(scores),
+    }
+
+
+def _values(scores: Scores, predictor: str, missing: dict[str, str]) -> Values:
+    result: Values = {}
+    for name in scores.metrics:
+        if name in scores.frame_metrics:
+            result[name] = _ends(interval(_clips(scores, predictor, name), SEED))
+            continue
+        found = scores.of_set(predictor, name)
+        ends = {"mean": found.value, "low": found.low, "high": found.high}
+        result[name] = None if found.value is None else ends
+        if found.missing is not None:
+            missing[name] = found.missing
+    return result
+
+
+def _differences(scores: Scores, predictor: str, reference: str) -> Values:
+    result = {}
+    for name in scores.frame_metrics:
+        pair = (_clips(scores, predictor, name), _clips(scores, reference, name))
+        better = scores.metrics[name].better
+        result[name] = {**_ends(paired(*pair, SEED)), "won": won(*pair, better)}
+    return result
+
+
+def _clips(scores: Scores, predictor: str, metric: str) -> Tensor:
+    """Return the mean over frames of each clip, float64 (n,)."""
+    return scores.values(predictor, metric).mean(dim=1)
+
+
+def _ends(found: Interval) -> Values:
+    return {"mean": found.mean, "low": found.low, "high": found.high}
+
+
+def per_frame(scores: Scores) -> dict[str, list[Any]]:
+    """Return a table by its columns, with a row for each predictor and frame (1..h).
+
+    Its columns are predictor, frame and, for each metric of frames, its mean over clips under the
+    metric's name and the ends of its interval under METRIC_low and METRIC_high, None for too few
+    clips. Metrics that compare amounts, such as sharpness, have METRIC_ratio too: predicted / true.
+    """
+    columns: dict[str, list[Any]] = {"predictor": [], "frame": []}
+    for predictor in scores.predictors:
+        columns["predictor"] += [predictor] * scores.horizon
+        columns["frame"] += range(1, scores.horizon + 1)
+        for name in scores.frame_metrics:
+            by_frame = scores.values(predictor, name).unbind(1)
+            found = [interval(values_n, SEED) for values_n in by_frame]
+            columns.setdefault(name, []).extend(frame.mean for frame in found)
+            columns.setdefault(f"{name}_low", []).extend(frame.low for frame in found)
+            columns.setdefault(f"{name}_high", []).extend(frame.high for frame in found)
+            if (ratios := scores.ratio(predictor, name)) is not None:
+                columns.setdefault(f"{name}_ratio", []).extend(ratios)
+    return columns

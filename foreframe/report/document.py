@@ -1,0 +1,104 @@
+"""What the Typst source reads besides results, thesis and pictures: settings, protocols, artefacts.
+
+Typst sets what stands here and computes nothing but rounding, sums and comparisons.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from foreframe.config.reading import merged
+from foreframe.report.desk import Run, ordered
+from foreframe.report.library import Library
+from foreframe.report.reading import Reader
+from foreframe.report.results import ANALYSES
+from foreframe.report.settings import Settings, as_rows, word
+
+
+def of(
+    library: Library, settings: Settings, titles: Mapping[str, Run], pictures: Sequence[str]
+) -> dict[str, Any]:
+    """Return all of it as JSON values.
+
+    `settings` holds the sections of all files, of a value that two have the first one; `runs` each
+    run's title, its whole settings and the changes that made it; `analyses` the facts of each
+    analysis as they are.
+    """
+    reader = Reader(library)
+    trained = {each.run: reader.training(each.run).facts for each in library.of("training")}
+    layers = {run: found.get("layers", []) for run, found in trained.items()}
+    sections: dict[str, Any] = {}
+    for content in settings.files.values():
+        sections = merged(content, sections)
+    return {
+        "title": settings.report.title,
+        "author": settings.report.author,
+        "artefacts": [artefact.facts() for artefact in library.artefacts.values()],
+        "settings": sections,
+        "runs": {
+            name: {
+                "title": titles[name].title if name in titles else "",
+                "settings": settings.runs.get(name, {}),
+                "changes": settings.changes(name) if name in settings.runs else {},
+                "layers": layers.get(name, []),
+            }
+            for name in sorted({*settings.runs, *titles})
+        },
+        "bases": list(settings.bases),
+        "parameters": {
+            path: {name: as_rows(section) for name, section in sections.items()}
+            for path, sections in settings.files.items()
+            if not path.endswith(".json")
+        },
+        "pictures": list(pictures),
+        "environments": _environments(reader),
+        "protocols": _protocols(reader),
+        "evaluations": _evaluations(reader, list(sections.get("sampling", {}).get("choices", {}))),
+        "analyses": {
+            name: reader.facts(name, artefact.run)
+            for name in ANALYSES
+            for artefact in library.of(name)
+        },
+    }
+
+
+def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:
+    """Return what evaluations say besides numbers: predictors in the order of tables, metrics."""
+    found: dict[str, Any] = {}
+    for artefact in reader.library.of("evaluation"):
+        content = reader.facts("evaluation", artefact.run, artefact.where)
+        about = {
+            "predictors": ordered(content["predictors"], choices),
+            "metrics": content["metrics"],
+            "reference": content["reference"],
+            "states": list(content["states"].get("true_frames", {})),
+        }
+        found.setdefault(artefact.run, {})[artefact.where] = about
+    return found
+
+
+def _protocols(reader: Reader) -> dict[str, Any]:
+    """Return each protocol with its digest: of evaluations, and of models on whole sets."""
+    found: dict[str, Any] = {}
+    for schema in ("evaluation", "models", "autoencoders"):
+        for each in reader.library.of(schema):
+            content = reader.facts(schema, each.run, each.where)
+            protocol = {"digest": content["protocol_digest"], "facts": content["protocol"]}
+            found.setdefault(schema, {}).setdefault(each.run, {})[each.where] = protocol
+    return found
+
+
+def _environments(reader: Reader) -> dict[str, Any]:
+    """Return for every recorded fact which value each training and each evaluation ran with."""
+    sources: dict[str, Mapping[str, Any]] = {}
+    for schema in ("training", "evaluation"):
+        for each in reader.library.of(schema):
+            name = "evaluation" if schema == "evaluation" else each.run
+            sources.setdefault(name, reader.facts(schema, each.run, each.where)["environment"])
+    names: Iterable[str] = sorted(set().union(*sources.values()))
+    return {
+        "columns": list(sources),
+        "rows": [
+            [name.replace("_", " "), *(word(source.get(name)) for source in sources.values())]
+            for name in names
+        ],
+    }

@@ -1,0 +1,97 @@
+"""What was measured frame by frame: a line for each predictor or quantity, with its interval."""
+
+from typing import Any
+
+import numpy
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from pydantic import Field
+
+from foreframe.errors import UserError
+from foreframe.report import style
+from foreframe.report.desk import BASELINES, BOUND, Chart, Desk, ordered, plain
+
+
+class Settings(Chart):
+    """`of` is `samples / predictor / quantity` with `{panel}` and `{line}` in it.
+
+    `table` is an analysis, or `run / protocol` of an evaluation; without `lines` every predictor of
+    it has one. `over` is the quantity that a line is divided by, `mark` a result between frames.
+    A panel whose quantity was not measured is left out where another was.
+    """
+
+    table: str
+    of: str
+    panels: dict[str, str]
+    lines: dict[str, str] = Field(default={})
+    over: str = ""
+    level: float | None = None
+    mark: str = ""
+    ylabel: str = ""
+    zero: bool = False  # the axis begins there
+
+
+def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
+    """Draw the panels side by side."""
+    series = desk.series(*settings.table.split(" / "))
+    every = ordered(series["predictor"].unique(), desk.choices)
+    lines = desk.each_choice(settings.lines) or {name: plain(name) for name in every}
+    found = {panel: _lines(settings, series, panel, lines) for panel in settings.panels}
+    shown = {panel: rows for panel, rows in found.items() if rows}
+    if not shown:
+        raise UserError(f"none of {settings.of} was measured in {settings.table}.")
+    xlabel = "frame" if settings.mark else "predicted frame"
+    every = canvas.subplots(1, len(shown), squeeze=False, sharey=bool(settings.ylabel))[0]
+    for axes, (panel, rows) in zip(every, shown.items(), strict=True):
+        models = [line for line in lines if line not in style.PREDICTORS]
+        for line, table in rows.items():
+            place = models.index(line) if line in models else 0
+            _line(axes, table, line, lines[line], place)
+        if settings.level is not None:
+            axes.axhline(settings.level, color=style.GREY, linewidth=0.8)
+        if settings.mark:
+            frames = desk.number(*settings.mark.split(" / ")).value
+            axes.axvline(frames + 0.5, color=style.GREY, linewidth=0.8)
+        label = settings.panels[panel]
+        axes.set(**{"title" if settings.ylabel else "ylabel": label}, xlabel=xlabel)
+        if settings.zero:
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    every[0].set_ylabel(settings.ylabel or every[0].get_ylabel())
+    handles, labels = every[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+
+
+def _lines(
+    settings: Settings, series: pandas.DataFrame, panel: str, lines: dict[str, str]
+) -> dict[str, pandas.DataFrame]:
+    """Return the rows of every line of a panel, divided by those of `over`."""
+    found = {}
+    for line in lines:
+        rows = select(series, settings.of, panel, line)
+        if settings.over and len(rows):
+            whole = select(series, settings.over, panel, line)["mean"].to_numpy()
+            # A truth without any of it leaves a gap in the line.
+            share = rows["mean"].to_numpy() / numpy.where(whole == 0.0, numpy.nan, whole)
+            rows = rows.assign(mean=share, low=numpy.nan, high=numpy.nan)
+        if len(rows):
+            found[line] = rows
+    return found
+
+
+def select(series: pandas.DataFrame, of: str, panel: str, line: str) -> pandas.DataFrame:
+    """Return the rows of one line in the order of frames."""
+    words = of.replace("{panel}", panel).replace("{line}", line).split(" / ")
+    for column, word in zip(("samples", "predictor", "quantity"), words, strict=True):
+        series = series[series[column] == word]
+    return series.sort_values("frame")
+
+
+def _line(axes: Axes, rows: pandas.DataFrame, name: str, label: str, place: int) -> None:
+    dashed = name in (*BASELINES, BOUND) or name.endswith("top_only")
+    colour = style.PREDICTORS.get(name, style.CHOICES[place % len(style.CHOICES)])
+    axes.plot(rows["frame"], rows["mean"], "s--" if dashed else "o-", color=colour, label=label)
+    if rows["low"].notna().all():
+        ends = (rows["low"], rows["high"])
+        axes.fill_between(rows["frame"], *ends, color=colour, alpha=0.15, linewidth=0)

@@ -1,0 +1,95 @@
+"""What stands in artefacts, one reader for each schema, and a note of every artefact that was read.
+
+When a stage writes something in another form, this is the only file of the report that changes.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from foreframe.artefacts import facts, hdf5, tables
+from foreframe.evaluation import tables as evaluation
+from foreframe.report.library import Artefact, Library
+from foreframe.training import record
+from foreframe.training.record import Training
+
+SERIES = ("samples", "predictor", "quantity", "frame", "mean", "low", "high")
+
+
+class Reader:
+    """Reads artefacts of a library; `used` are those that were read, in this order."""
+
+    def __init__(self, library: Library) -> None:
+        """Begin with nothing read."""
+        self.library = library
+        self.used: dict[str, Artefact] = {}
+
+    def note(self, schema: str, run: str, where: str = "") -> Artefact:
+        """Return an artefact, and remember that it is read; see `Library.one` for the error."""
+        artefact = self.library.one(schema, run, where)
+        self.used[artefact.path] = artefact
+        return artefact
+
+    def facts(self, schema: str, run: str, where: str = "") -> dict[str, Any]:
+        """Return facts of a schema.
+
+        Raises:
+            ArtefactError: the file is damaged.
+            UserError: there is no such file.
+        """
+        found = facts.read(Path(self.note(schema, run, where).path), schema)
+        del found["schema"], found["version"]
+        return found
+
+    @contextmanager
+    def arrays(self, schema: str, run: str, where: str = "") -> Iterator[hdf5.Reader]:
+        """Yield an open file of arrays; see `facts` for the errors."""
+        path = Path(self.note(schema, run, where).path)
+        with hdf5.opening(path, schema.removesuffix("_arrays")) as file:
+            yield file
+
+    def table(self, schema: str, name: str, run: str, where: str = "") -> pandas.DataFrame:
+        """Return the table of this name that belongs to facts of a schema."""
+        checksum = facts.read(Path(self.library.one(schema, run, where).path), schema)
+        path = Path(self.note(f"{schema}_{name}", run, where).path)
+        return tables.read(path, (), checksum[f"{name}_checksum"])
+
+    def training(self, run: str) -> Training:
+        """Return a training run; see `facts` for the errors."""
+        return record.read(Path(self.note("training", run).path))
+
+    def series(self, run: str, where: str = "") -> pandas.DataFrame:
+        """Return what was measured by frame: of an analysis, or of an evaluation (with `where`).
+
+        Its columns are SERIES; the samples of an evaluation are called as its run.
+        """
+        if not where:
+            return self.table(run, "series", run)[list(SERIES)]
+        table = evaluation.table(self.facts("evaluation", run, where))
+        ends = ("_low", "_high")
+        names = [name for name in map(str, table) if not name.endswith(ends) and name not in SERIES]
+        parts = [
+            pandas.DataFrame(
+                {
+                    "samples": run,
+                    "predictor": table["predictor"],
+                    "quantity": name,
+                    "frame": table["frame"],
+                    "mean": table[name],
+                    "low": table.get(f"{name}_low", float("nan")),
+                    "high": table.get(f"{name}_high", float("nan")),
+                }
+            )
+            for name in names
+        ]
+        return pandas.concat(parts, ignore_index=True)
+
+    def grids(self, data: str) -> dict[str, list[int]]:
+        """Return code-frames, rows and columns of each level of a data set's latents."""
+        with self.arrays("latents", data) as file:
+            levels = json.loads(file.attrs["layout"])
+            return {level: list(file["test"][level].shape[1:]) for level in levels}

@@ -1,0 +1,101 @@
+"""The settings of the studies that a report is about: by section, and of every run as a whole."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foreframe.config import reading
+from foreframe.config.report import Report
+from foreframe.errors import UserError
+
+Section = Mapping[str, Any]
+RUNS = ("autoencoders", "priors", "predictors", "classifiers", "models")  # sections with a run each
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the files of parameters say.
+
+    Attributes:
+        files: the sections of each file, by its path; of facts with whole variants too.
+        runs: the whole settings of each run.
+        bases: the run that a variant is like, by run.
+        report: the title page, as the last file has it.
+    """
+
+    files: Mapping[str, Section]
+    runs: Mapping[str, Section]
+    bases: Mapping[str, str]
+    report: Report
+
+    def section(self, key: str) -> Any:
+        """Return what stands under a dotted key: of a run, or of the first file that has it.
+
+        Raises:
+            UserError: no file does.
+        """
+        if key in self.runs:
+            return self.runs[key]
+        first, _, rest = key.partition(".")
+        for path, sections in self.files.items():
+            if first in sections:
+                found = sections[first]
+                return reading.select(found, rest, Path(path)) if rest else found
+        raise UserError(f"no file of settings has {key}. There are: {', '.join(self.files)}.")
+
+    def names(self) -> set[str]:
+        """Return what results may be called after: runs, variants of sections, their data."""
+        named = ("sources", "protocols", "latents", "data")
+        found = [sections.get(name, {}) for sections in self.files.values() for name in named]
+        variants = (name for each in found for name in each if isinstance(each[name], Mapping))
+        return {*self.runs, *variants}
+
+    def changes(self, run: str) -> dict[str, str]:
+        """Return the values in which a run differs from the one that it is like."""
+        base = dict(as_rows(self.runs[self.bases[run]])) if run in self.bases else {}
+        rows = as_rows(self.runs[run])
+        return {key: value for key, value in rows if base and base.get(key) != value}
+
+
+def load(paths: Iterable[Path]) -> Settings:
+    """Read files of parameters (YAML), or of resolved ones (JSON).
+
+    Raises:
+        UserError: a file is missing or wrong, or none says what stands on the title page.
+    """
+    files = {path.as_posix(): reading.load(path) for path in paths}
+    runs: dict[str, Section] = {}
+    bases: dict[str, str] = {}
+    for sections in files.values():
+        if "autoencoder" in sections:
+            runs["autoencoder"] = sections["autoencoder"]
+        for section in RUNS:
+            for name, value in sections.get(section, {}).items():
+                if "kind" in value:
+                    runs[name] = value
+                else:
+                    bases[name] = value.get("like", section.removesuffix("s"))
+    titled = [sections["report"] for sections in files.values() if "report" in sections]
+    if not titled:
+        raise UserError(f"{', '.join(files)}: the section report is missing. Add it.")
+    report: Report = reading.validate(Report, titled[-1], "report")
+    return Settings(files, runs, bases, report)
+
+
+def as_rows(value: Any, key: str = "") -> list[list[str]]:
+    """Return a section's settings as rows of dotted key and value, in the order of the file."""
+    if not isinstance(value, Mapping):
+        return [[key, word(value)]]
+    rows = []
+    for name, part in value.items():
+        rows += as_rows(part, f"{key}.{name}" if key else name)
+    return rows
+
+
+def word(value: Any) -> str:
+    """Return a value as a report writes it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""How a stage is run: its command line, where it computes, what it spends."""

@@ -1,0 +1,165 @@
+"""One step of a run, its turns one after the other, and one batch of its validation."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic
+
+import torch
+from torch import Tensor
+
+from foreframe.config.compute import Compute
+from foreframe.config.training import Plan
+from foreframe.errors import UserError
+from foreframe.randomness import Position, generator
+from foreframe.running.compute import autocast
+from foreframe.training import schedules
+from foreframe.training.checkpoints import Checkpoints
+from foreframe.training.objective import Moment, Objective, Turn
+from foreframe.training.samples import Batch, to_device
+from foreframe.training.state import State
+from foreframe.training.timeline import Stretch
+
+DIVERGED = (
+    "the training has diverged. Lower its learning_rate, set its gradient_clip (a player's clip), "
+    "for example to 1.0, or let diverging be record."
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and under which name a run computes; `seed` and `purpose` name its random numbers."""
+
+    seed: int
+    purpose: str
+    compute: Compute
+    device: torch.device
+    checkpoints: Checkpoints
+
+
+@dataclass
+class Stepper(Generic[Batch]):
+    """What moves and measures the model of a run of `steps` steps."""
+
+    objective: Objective[Batch]
+    plan: Plan
+    run: Run
+    state: State
+    steps: int
+    _unchecked: list[tuple[int, Tensor]] = field(default_factory=list)  # not known to be finite
+
+    def take(self, stretch: Stretch, batches: Iterator[tuple[int, Batch]]) -> bool:
+        """Take a step and return True; or note that it diverges, and change nothing else."""
+        state = self.state
+        taken: list[tuple[dict[str, Tensor], int]] = []
+        before: dict[str, Tensor] = {}
+        for index, turn in enumerate(stretch.turns):
+            samples, batch = next(batches)
+            batch = to_device(batch, self.run.device)
+            if index == 0 and state.step == 0:
+                self._start(stretch, batch)
+            if index == 0 and self.plan.diverging == "record":
+                model = self.objective.model.state_dict()
+                before = {name: value.clone() for name, value in model.items()}
+            values = self._turn(stretch, batch, turn, index)
+            if values is None:
+                # The forward pass alone has moved buffers, such as codebooks.
+                self.objective.model.load_state_dict(before)
+                state.diverged_at = state.step + 1
+                self._unchecked = [each for each in self._unchecked if each[0] <= state.step]
+                return False
+            taken.append((values, samples))
+        state.averages.update()
+        for values, samples in taken:
+            state.window.add(values, samples)
+            state.epoch.add(values, samples)
+            state.samples += samples
+        state.step += 1
+        return True
+
+    @torch.no_grad()
+    def measure(self, stretch: Stretch, batch: Batch, position: int) -> Mapping[str, Tensor]:
+        """Return the scalars and counts (K,) of a validation batch, by averaged weights if any."""
+        moment = self._moment(stretch, "validation", position)
+        with self.state.averages.in_place(), autocast(self.run.device, self.run.compute):
+            return self.objective.measure(to_device(batch, self.run.device), moment)
+
+    def rates(self, stretch: Stretch, step: int) -> dict[str, float]:
+        """Return the step size of each player that moves, at a step of the present epoch."""
+        start, steps = stretch.rated
+        judged = self.state.judged(stretch)
+        return {
+            name: schedules.learning_rate(self.plan.players[name], step - start, steps, judged)
+            for name in dict.fromkeys(name for turn in stretch.turns for name in turn)
+        }
+
+    def label(self, player: str, name: str) -> str:
+        """Return what a value that every player has is called in the tables."""
+        return name if len(self.plan.players) == 1 else f"{player}_{name}"
+
+    def check_finite(self) -> None:
+        """Look at the losses so far; one by one it would make the host wait for the device.
+
+        Raises:
+            UserError: one of them, or a gradient, was not a finite number.
+        """
+        if not self._unchecked:
+            return
+        finite = torch.stack([total for _, total in self._unchecked]).isfinite().tolist()
+        if not all(finite):
+            raise UserError(
+                f"{self.run.purpose}: the loss of step {self._unchecked[finite.index(False)][0]} "
+                f"or its gradient is not a finite number: {DIVERGED}"
+            )
+        self._unchecked = []
+
+    @torch.no_grad()
+    def _start(self, stretch: Stretch, batch: Batch) -> None:
+        with autocast(self.run.device, self.run.compute):
+            self.objective.start(batch, self._moment(stretch, "start"))
+        self.state.averages.begin()
+
+    def _turn(
+        self, stretch: Stretch, batch: Batch, turn: Turn, index: int
+    ) -> dict[str, Tensor] | None:
+        """Move the players of one turn and return what is logged; None if that diverges."""
+        state = self.state
+        moment = self._moment(stretch, "step", state.step, *((index,) if index else ()))
+        with autocast(self.run.device, self.run.compute):
+            losses = self.objective.losses(batch, moment, turn)
+        assert set(losses) == set(turn), "each player of the turn has a loss"
+        norms = {
+            name: state.movers[name].gradient(losses[name]["loss"], again=name != turn[-1])
+            for name in turn
+        }
+        parts = [losses[name]["loss"].detach() + norm for name, norm in norms.items()]
+        self._unchecked.append((state.step + 1, torch.stack(parts).sum()))
+        if self._diverges():
+            return None
+        rates = self.rates(stretch, state.step)
+        values: dict[str, Tensor] = {}
+        for name in turn:
+            state.movers[name].follow(norms[name], rates[name])
+            values |= {key: value for key, value in losses[name].items() if key != "loss"}
+            values[self.label(name, "loss")] = losses[name]["loss"]
+            values[self.label(name, "gradient_norm")] = norms[name]
+        return values
+
+    def _diverges(self) -> bool:
+        """Tell whether the turn to be taken diverges, if that is to be recorded.
+
+        At once, although it makes the host wait for the device: what is written must not depend on
+        when a checkpoint happened to look. Before the first step there is nothing to record.
+        """
+        recorded = self.plan.diverging == "record" and self.state.step > 0
+        return recorded and not self._unchecked[-1][1].isfinite()
+
+    def _moment(self, stretch: Stretch, *position: Position) -> Moment:
+        step = self.state.step
+        return Moment(
+            step=step,
+            steps=self.steps,
+            phase=stretch.index,
+            phase_step=step - stretch.first,
+            phase_steps=stretch.steps,
+            numbers=generator(self.run.seed, self.run.purpose, *position),
+        )

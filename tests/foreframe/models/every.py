@@ -1,0 +1,42 @@
+"""One small network of every kind of every role, each as its tests make it; also a program.
+
+A new kind adds its line here, and with it obeys what every trained network promises.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from foreframe import autoencoders, priors
+from foreframe.models import Model, Role
+from foreframe.randomness import generator
+from tests.foreframe.autoencoders import small
+from tests.foreframe.priors import tiny
+
+ROLES: tuple[Role[Model], ...] = (autoencoders.ROLE, priors.ROLE)  # type: ignore[assignment]
+
+# Under its role's schema and its own name.
+KINDS: dict[tuple[str, str], Callable[[], Model]] = {
+    ("autoencoder", "vqvae"): lambda: small.model(bottom_sees_top=True),
+    ("prior", "pixel_snail"): lambda: tiny.top(actions="input"),
+    ("prior", "conditional_pixel_snail"): lambda: tiny.bottom(actions="input"),
+}
+
+
+def role_of(schema: str) -> Role[Model]:
+    return next(role for role in ROLES if role.schema == schema)
+
+
+def main(folder: Path, seed: int) -> None:
+    """Write every kind's starting weights, under a global seed of this process's own."""
+    torch.manual_seed(seed)
+    for (schema, kind), make in KINDS.items():
+        model = make()
+        model.initialize(generator(0, "weights"))
+        role_of(schema).save(folder / f"{schema}.{kind}.safetensors", model)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

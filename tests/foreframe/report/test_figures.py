@@ -1,0 +1,183 @@
+"""Declared figures: what they draw is what the artefacts hold; a wrong word is answered."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from PIL import Image
+
+from foreframe import kinds
+from foreframe.artefacts import facts, hdf5
+from foreframe.errors import UserError
+from foreframe.report import desk, strips, style
+from foreframe.report.desk import Desk
+from tests import report_artefacts
+from tests import report_numbers as numbers
+
+DECLARED = report_artefacts.declared("driving")
+RULES = ("unigram", "copy_previous", "bigram")
+ALT = "Words for those who cannot see it."
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    report_artefacts.make(folder / "data/driving")
+    return folder
+
+
+@pytest.fixture
+def there(study: Path) -> Desk:
+    return report_artefacts.desk(study, [study / "data/driving"], report_artefacts.parameters())
+
+
+def chart(name: str, there: Desk) -> Any:
+    with style.drawing():
+        return desk.draw(name, DECLARED[name], there)[0].content
+
+
+def test_every_kind_is_used_by_a_study_or_by_a_chapter() -> None:
+    declared = [*DECLARED.values(), *report_artefacts.declared("replication").values()]
+    used = {figure["kind"] for figure in declared}
+    used |= {part["kind"] for figure in declared for part in figure.get("parts", [])}
+    assert set(kinds.available(desk.PACKAGE)) == used | {"inspection", "clips"}
+
+
+def test_every_figure_has_words_and_names_what_it_read(there: Desk, tmp_path: Path) -> None:
+    names = desk.write_all(DECLARED, there.library, there.results, there.settings, tmp_path)
+    assert {name.rpartition("_")[0] or name for name in names} >= {"example", "rollout", "errors"}
+    paths = set(there.library.paths())
+    for name in names:
+        written = facts.parse(tmp_path / f"{name}.json")
+        assert len(written["alt"]) >= 20 and "{" not in written["alt"]
+        assert (tmp_path / written["file"]).exists()
+        assert {each["path"] for each in written["artefacts"]} <= paths
+        assert written["artefacts"], name
+        plays = name.startswith(("example", "rollout"))
+        assert (written["clip"] is not None) == plays == (tmp_path / f"{name}.webp").exists()
+    sources = facts.parse(tmp_path / "curve_top.json")["artefacts"]
+    read = {(each["schema"], each["run"]) for each in sources}
+    assert read == {("training", "top"), ("models", "main")}
+
+
+def test_bars_of_bits_are_the_nats_over_the_logarithm_of_two(there: Desk) -> None:
+    for axes, level in zip(chart("likelihood", there).axes, ("top", "bottom"), strict=True):
+        prior = numbers.models()["priors"][level]
+        nats = [prior["nll"]["test"]]
+        nats += [
+            prior["baselines"][name]["test"] for name in ("unigram", "copy_previous", "bigram")
+        ]
+        widths = [bar.get_width() for bar in axes.patches]
+        assert widths[::-1] == pytest.approx(
+            [each / math.log(2) for each in (*nats, prior["chance"])]
+        )
+
+
+def test_lines_by_frame_are_the_table_and_have_colours_of_their_own(there: Desk) -> None:
+    table = numbers.per_frame()
+    every = chart("per_frame", there).axes
+    assert [axes.get_ylabel().split()[0] for axes in every] == ["PSNR", "SSIM", "sharpness,"]
+    for axes, column in zip(every, ("psnr", "ssim", "sharpness_ratio"), strict=True):
+        assert len({line.get_color() for line in axes.lines}) == len(numbers.PREDICTORS)
+        for line, name in zip(axes.lines, numbers.PREDICTORS, strict=True):
+            assert line.get_label() == name.replace("_", " ")
+            expected = table[table["predictor"] == name][column]
+            numpy.testing.assert_array_equal(line.get_ydata(), expected)
+
+
+def test_the_split_is_drawn_in_seconds(there: Desk, study: Path) -> None:
+    split = facts.read(study / "data/driving/split.json", "split")
+    drawn = chart("split", there).axes[0].collections
+    for bars, name in zip(drawn, numbers.SETS, strict=True):
+        ends = [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in bars.get_paths()]
+        expected = [(0.1 * start, 0.1 * stop) for start, stop in split[name]]
+        numpy.testing.assert_allclose(ends, expected)
+
+
+def test_curves_and_codebooks_are_the_tables_of_the_training(there: Desk) -> None:
+    training = there.training("autoencoder")
+    _, spread = chart("codebooks", there).axes
+    drawn = {line.get_label(): line.get_ydata() for line in spread.lines}
+    for part in ("train", "validation"):
+        expected = training.epochs[f"{part}_perplexity_bottom"]
+        numpy.testing.assert_array_equal(drawn[f"{part} perplexity bottom"], expected)
+    assert set(drawn["codebook.top.size"]) == {numbers.CODES}
+    whole, parts = chart("curve_autoencoder", there).axes
+    assert parts.get_yscale() == "log" and len(parts.lines) == 3 + len(training.epochs)
+    numpy.testing.assert_allclose(whole.lines[0].get_ydata(), training.curve["loss"])
+
+
+def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(
+    there: Desk, study: Path
+) -> None:
+    pictures = desk.draw("rollout", DECLARED["rollout"], there)
+    assert [picture.number for picture in pictures] == [1, 2]  # as many as sampling.show says
+    image = pictures[1].content
+    assert isinstance(image, Image.Image)
+    pixels, size = numpy.asarray(image), report_artefacts.Size()
+    factor = strips.factor_for(size.width, strips.CELL)
+    step = [length * factor + strips.GAP for length in (size.height, size.width)]
+    with hdf5.opening(study / "data/driving/samples/driving.h5", "samples") as file:
+        real, future = file["real"][1], file["argmax/frames"][1]
+    # Columns are the frames 7 to 16, of which 9 is the first predicted one.
+    for line, column, expected in (
+        (0, 0, real[6]), (0, 9, real[15]), (1, 2, future[0, 0]), (1, 9, future[0, 7]),
+        (3, 9, real[7]),
+    ):  # fmt: skip
+        y = 2 * strips.TEXT + line * (step[0] + strips.EDGE)
+        x = strips.LABELS + column * step[1]
+        cell = pixels[y : y + size.height * factor, x : x + size.width * factor]
+        numpy.testing.assert_array_equal(cell[::factor, ::factor], expected)
+    assert (pixels[2 * strips.TEXT + step[0] + strips.EDGE :, strips.LABELS + 5] == 255).all()
+    assert len(pictures[1].clip) == numbers.CLIP
+
+
+def test_a_schematic_has_the_numbers_of_its_run_and_of_the_data(there: Desk) -> None:
+    (axes,) = chart("overview", there).axes
+    words = " ".join(text.get_text() for text in axes.texts)
+    assert f"{numbers.CODES} codes" in words and "3×16×24×32" in words and "4×3×4" in words
+
+
+def test_a_kind_a_key_a_run_and_a_result_that_do_not_exist_are_named(there: Desk) -> None:
+    for figure, message in (
+        ({"kind": "pie"}, r"figures\.x\.kind: 'pie' is unknown.* bars, "),
+        ({"data": "driving"}, r"figures\.x\.kind is missing\. Choose one of: bars, "),
+        ({"kind": "split", "data": "driving", "of": 1}, r"figures\.x\.of is no parameter.*allowed"),
+        ({"kind": "split"}, r"figures\.x\.data is missing"),
+        ({"kind": "split", "data": "moon"}, r"figures\.x: .* split of moon .*: driving\."),
+        ({"kind": "schematic", "show": "stacks", "of": "middle", "data": "driving"},
+         r"figures\.x: .* middle .*: autoencoder, bottom, top\."),
+        ({"kind": "bars", "of": "top / nil / test", "groups": {"a": "a"}, "label": ""},
+         r"figures\.x: there is no result top / nil / test\. Choose one of: nll"),
+        ({"kind": "by_frame", "table": "main / driving", "of": "main / {line} / {panel}",
+          "panels": {"loudness": ""}}, r"figures\.x: none of main / .* was measured"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            desk.draw("x", {"alt": ALT, **figure}, there)
+
+
+def test_a_figure_without_words_for_those_who_cannot_see_it_is_refused(there: Desk) -> None:
+    for figure in (
+        {"kind": "split", "data": "driving"}, {"kind": "split", "data": "driving", "alt": "a bar"},
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=r"figures\.x\.alt"):
+            desk.draw("x", figure, there)
+
+
+def test_a_figure_that_two_files_declare_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "figures.yaml"
+    path.write_text("figures: {a: {kind: split}}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"the figure a is declared twice"):
+        desk.read([path, Path(shutil.copy(path, tmp_path / "again.yaml"))])
+
+
+def test_a_declared_run_has_the_settings_of_another_or_of_a_section(there: Desk) -> None:
+    runs = {"joint": desk.Run(settings="compute"), "twin": desk.Run(settings="top", like="top")}
+    found = desk.whole_runs(runs, there.settings, there.library)
+    assert found.runs["joint"] == there.settings.section("compute")
+    assert found.runs["twin"] == found.runs["top"] and found.changes("twin") == {}
+    with pytest.raises(UserError, match="no file of settings has nothing"):
+        desk.whole_runs({"x": desk.Run(settings="nothing")}, there.settings, there.library)

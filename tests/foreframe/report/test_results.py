@@ -1,0 +1,101 @@
+"""One flat table: every number of the artefacts is in it, with its interval and its file."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from foreframe.errors import UserError
+from foreframe.report.desk import Desk
+from foreframe.report.results import flat
+from tests import report_artefacts
+from tests import report_numbers as numbers
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    report_artefacts.make(folder / "data/driving")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def there(study: Path) -> Desk:
+    return report_artefacts.desk(study, [study / "data/driving"], report_artefacts.parameters())
+
+
+def test_a_tree_becomes_rows_of_sets_intervals_and_paths() -> None:
+    tree = {
+        "mse": {"train": 1.0, "test": 2.0},
+        "psnr": {"mean": 3.0, "low": 2.5, "high": 3.5, "won": 0.5},
+        "deep": {"by": [{"mean": 7.0}, {"mean": 8.0}], "grid": [1, 2]},
+        "environment": {"python": "3.11"},
+        "curve_checksum": ["sha256", "0"],
+    }
+    rows = {(path, where): value for _, path, where, value in flat(tree, "run")}
+    assert rows.pop(("psnr", ""))["low"] == 2.5
+    assert rows == {
+        ("mse", "train"): 1.0, ("mse", "test"): 2.0, ("psnr.won", ""): 0.5,
+        ("deep.by.1", ""): {"mean": 7.0}, ("deep.by.2", ""): {"mean": 8.0},
+        ("deep.grid", ""): [1, 2],
+    }  # fmt: skip
+
+
+def test_every_measured_number_is_in_the_table_with_its_file(there: Desk) -> None:
+    of, models, evaluation = there.results.of, numbers.models(), numbers.evaluation()
+    for where in numbers.SETS:
+        assert of("autoencoder", "mse", where).value == models["autoencoder"]["mse"][where]
+        for level, prior in models["priors"].items():
+            assert of(level, "nll", where).value == prior["nll"][where]
+            found = of(level, "baselines.bigram", where)
+            assert found.value == prior["baselines"]["bigram"][where]
+            assert found.artefact.endswith("data/driving/models.json")
+    for name, scores in evaluation["predictors"].items():
+        for metric, score in scores.items():
+            found = of(name, metric, "driving")
+            assert (found.value, found.low, found.high) == (
+                score["mean"], score["low"], score["high"],
+            )  # fmt: skip
+    for name, lead in evaluation["differences"].items():
+        assert of(name, "lead.psnr", "driving").value == lead["psnr"]["mean"]
+        assert of(name, "lead.psnr.won", "driving").value == lead["psnr"]["won"]
+    for name, states in evaluation["states"].items():
+        assert of(name, "state.speed", "driving").low == states["speed"]["low"]
+
+
+def test_a_lead_is_counted_from_the_first_frame_without_a_gap(there: Desk) -> None:
+    table = numbers.per_frame().set_index(["predictor", "frame"])["psnr"]
+    for name in numbers.PREDICTORS:
+        ours, copy = table[name].to_list(), table["copy_last_frame"].to_list()
+        ahead = [one > two for one, two in zip(ours, copy, strict=True)]
+        expected = ahead.index(False) if False in ahead else len(ahead)
+        assert there.results.of(name, "psnr.ahead", "driving").value == expected
+        assert there.results.of(name, "psnr.first", "driving").value == ours[0]
+        assert there.results.of(name, "psnr.last", "driving").value == ours[-1]
+
+
+def test_bits_are_nats_over_the_logarithm_of_two(there: Desk) -> None:
+    for level in ("top", "bottom"):
+        nats, bits = (there.results.of(level, name, "test").value for name in ("nll", "bits"))
+        assert bits == pytest.approx(nats / math.log(2))
+
+
+def test_a_number_that_does_not_depend_on_a_set_is_found_under_any(there: Desk) -> None:
+    assert there.results.of("top", "chance", "test") == there.results.of("top", "chance")
+
+
+def test_a_missing_number_is_answered_with_the_nearest_ones(there: Desk) -> None:
+    for wrong, right in (
+        (("topp", "nll", "test"), "top"),
+        (("top", "nil", "test"), "nll"),
+        (("top", "nll", "tests"), "test"),
+    ):
+        with pytest.raises(UserError, match=rf"no result .*Choose one of: {right}\b"):
+            there.results.of(*wrong)
+
+
+def test_all_of_it_is_json(there: Desk) -> None:
+    text = json.dumps(there.results.facts(), allow_nan=False)
+    found = json.loads(text)["driving"]["frames"]
+    assert sum(found[name]["value"] for name in numbers.SETS) == found[""]["value"] == 400

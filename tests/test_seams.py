@@ -1,0 +1,78 @@
+"""A new network is one file: toys of every role pass the real stages in a copy of the project."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foreframe.versions import PACKAGES
+from tests.smoke import ROOT
+
+ROLES = {
+    "autoencoder": "foreframe/autoencoders",
+    "prior": "foreframe/priors",
+    "predictor": "foreframe/predictors",
+    "classifier": "foreframe/classifiers",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a copy of the project with a file more for each role, after its stages ran."""
+    folder = tmp_path_factory.mktemp("seams")
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, folder / "code" / package, ignore=ignored)
+    for role, package in ROLES.items():
+        shutil.copy(ROOT / "tests/toys" / f"{role}.py", folder / "code" / package / "toy.py")
+    (folder / "data").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(folder / "code")}
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tests/toys/run.py")],
+        cwd=folder / "data", env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return folder / "data"
+
+
+def read(made: Path, name: str) -> Any:
+    return json.loads((made / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "predictor", "classifier"])
+def test_a_toy_learns(made: Path, name: str) -> None:
+    losses = read(made, f"{name}.json")["epochs"]["validation_loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_players_of_a_prior_without_density_have_curves_of_their_own(made: Path) -> None:
+    record = read(made, "prior.json")
+    assert {"critic_loss", "generator_loss", "real"} <= record["curve"][0].keys()
+    assert "flops_per_clip" not in record
+
+
+def test_futures_of_a_learned_predictor_are_measured_with_their_likelihood(made: Path) -> None:
+    found = read(made, "predictor_scores.json")
+    assert {"drawn", "mean", "copy_last_frame"} <= found["predictors"].keys()
+    # A mean errs less than a draw around it.
+    psnr = {name: values["psnr"]["mean"] for name, values in found["predictors"].items()}
+    assert psnr["mean"] > psnr["drawn"]
+    assert found["likelihood"]["kind"] == "exact"
+    assert 0 < found["likelihood"]["bits"] < 8
+
+
+def test_codes_without_density_have_futures_and_no_likelihood(made: Path) -> None:
+    found = read(made, "codes_scores.json")
+    # What the codes keep of the true future bounds what any prior draws in them.
+    psnr = {name: values["psnr"]["mean"] for name, values in found["predictors"].items()}
+    assert psnr["reconstruction"] > psnr["drawn"]
+    assert found["likelihood"] is None
+
+
+def test_a_classifier_knows_the_names_of_its_classes(made: Path) -> None:
+    assert len(read(made, "classifier.json")["classes"]) == 10
