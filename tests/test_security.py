@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foreframe.artefacts import facts, hdf5, tables, tensors
-from foreframe.config import params, reading
+from foreframe.config import explaining, params, reading
 from foreframe.errors import ArtefactError, UserError
 from stages import versions
 from tests import smoke
@@ -295,6 +295,7 @@ def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
 
 
 @given(path=st.sampled_from(LEAVES), name=st.text(min_size=1, max_size=9))
+@example(path=("sampling", "choices", "argmax", "mode"), name="\r")  # a line's end to splitlines
 @settings(max_examples=50, deadline=None)
 def test_an_unknown_key_is_named(path: tuple[str, ...], name: str) -> None:
     content = preset()
@@ -305,7 +306,7 @@ def test_an_unknown_key_is_named(path: tuple[str, ...], name: str) -> None:
     with pytest.raises(UserError) as error:
         params.check(content, "p")
     assert ".".join(path[:-1]) in str(error.value)
-    assert name in str(error.value)
+    assert explaining.shown(name) in str(error.value)
 
 
 ANYTHING = st.recursive(

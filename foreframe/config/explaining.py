@@ -15,8 +15,13 @@ def words(error: ValidationError, annotation: Any, where: str) -> str:
     return "\n".join(_explain_one(detail, annotation, where) for detail in error.errors())
 
 
+def shown(key: str) -> str:
+    """Return a user's key as one line shows it: one that holds control characters is escaped."""
+    return key if key.isprintable() else ascii(key)
+
+
 def _explain_one(detail: Any, annotation: Any, where: str) -> str:
-    place = ".".join([where, *(str(part) for part in detail["loc"])])
+    place = ".".join([where, *(shown(str(part)) for part in detail["loc"])])
     if detail["type"] == "extra_forbidden":
         return f"{place} is no parameter. {_suggest(detail['loc'], annotation)}"
     if detail["type"] == "missing":

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from foreframe.autoencoders import AutoencoderSettings
-from foreframe.config import reading
+from foreframe.config import explaining, reading
 from foreframe.config.base import Folder, Strict
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
@@ -81,7 +81,8 @@ def _top_level(content: dict[str, Any], where: str) -> Iterator[str]:
     known = list(Params.model_fields)
     for name in content:
         if name not in known:
-            yield f"{where}: {name} is no parameter. Remove it; allowed: {', '.join(known)}."
+            key = explaining.shown(str(name))
+            yield f"{where}: {key} is no parameter. Remove it; allowed: {', '.join(known)}."
     for name in known:
         if name not in content:
             yield f"{where}: the parameter {name} is missing. Add it."
