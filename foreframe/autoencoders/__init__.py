@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe.data.views import View
-from foreframe.models import Model, ModelSettings, Role, Shape
+from foreframe.models import Model, ModelSettings, Role, Shape, SingleLoss
 from foreframe.networks.quantizer import Quantized
 from foreframe.training.objective import Moment
 
@@ -57,19 +57,12 @@ class Autoencoder(Model):
         A level in `drop` counts for nothing: zeros take the place of its vectors.
         """
 
-    @abstractmethod
-    def loss(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """Return `loss` and its parts, each a mean over the batch, and `codes_LEVEL` counts (K,).
-
-        In training mode the codebooks are updated as well, with the moment's random numbers.
-        """
-
     def reconstruct(self, clips_BCTHW: Tensor) -> Tensor:
         """Return clips of the same shape that went through the codes."""
         return self.decode(self.encode(clips_BCTHW))
 
 
-class Quantised(Autoencoder):
+class Quantised(Autoencoder, SingleLoss):
     """An autoencoder whose codes are the nearest vectors of codebooks.
 
     So it can be trained jointly with priors: their gradient reaches the encoder by the vectors.
@@ -90,10 +83,13 @@ class Quantised(Autoencoder):
     def loss_of(
         self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return `loss` of clips that are quantised already."""
+        """Return the loss of clips that are quantised already; see `loss`."""
 
     def loss(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """Return `loss_of` what `quantize` gives: scalars by name."""
+        """Return `loss` and its parts, each a mean over the batch, and `codes_LEVEL` counts (K,).
+
+        In training mode the codebooks are updated as well, with the moment's random numbers.
+        """
         clips_BCTHW = batch["x"]
         quantized = self.quantize(clips_BCTHW, moment.numbers)
         return self.loss_of(clips_BCTHW, quantized, moment.numbers)

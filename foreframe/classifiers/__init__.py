@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foreframe.data.views import View
-from foreframe.models import Model, ModelSettings, Role, Shape
+from foreframe.models import ModelSettings, Role, Shape, SingleLoss
 from foreframe.training.objective import Moment
 
 PACKAGE = "foreframe.classifiers"
@@ -34,7 +34,7 @@ class Given:
     classes: tuple[str, ...]
 
 
-class Classifier(Model):
+class Classifier(SingleLoss):
     """Gives each class of one label a score."""
 
     settings: ClassifierSettings

@@ -65,6 +65,18 @@ class Model(nn.Module, ABC):
         initialization.initialize(self, numbers)
 
     @abstractmethod
+    def objective(self) -> Objective[Any]:
+        """Return what training minimises: the players of the model and the loss of each."""
+
+    def trainable(self) -> int:
+        """Return how many numbers are trained by gradient; codebooks are not."""
+        return sum(part.numel() for part in self.parameters() if part.requires_grad)
+
+
+class SingleLoss(Model):
+    """A model that is one player and minimises one loss; a game of several has no such number."""
+
+    @abstractmethod
     def loss(self, batch: Any, moment: Moment) -> Mapping[str, Tensor]:
         """Return `loss`, a scalar that is minimised, and what else is logged of a batch.
 
@@ -73,12 +85,8 @@ class Model(nn.Module, ABC):
         """
 
     def objective(self) -> Objective[Any]:
-        """Return how the model is trained; by default one player that minimises `loss`."""
+        """Return the minimisation of `loss`, which is also what is measured."""
         return Plain(self, self.loss)
-
-    def trainable(self) -> int:
-        """Return how many numbers are trained by gradient; codebooks are not."""
-        return sum(part.numel() for part in self.parameters() if part.requires_grad)
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)

@@ -36,7 +36,7 @@ class Given:
 
 
 class LearnedPredictor(Predictor, Model):
-    """A trained predictor; its `loss` takes batches with `x` (B,C,T,H,W) as the view shows them.
+    """A trained predictor; its objective takes batches with `x` (B,C,T,H,W) as its view shows them.
 
     `scaling`, between 8-bit frames and these, is there once a predictor is loaded to predict.
     """

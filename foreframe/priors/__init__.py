@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foreframe.errors import ArtefactError, UserError
-from foreframe.models import AGAIN, Model, ModelSettings, Role
+from foreframe.models import AGAIN, Model, ModelSettings, Role, SingleLoss
 from foreframe.priors.actions import Actions
 from foreframe.randomness import Draws
 from foreframe.training.objective import Moment
@@ -120,7 +120,7 @@ class ImplicitPrior(Prior):
         """
 
 
-class AutoregressivePrior(Prior):
+class AutoregressivePrior(Prior, SingleLoss):
     """A prior that is a product over positions in raster order, each a known distribution."""
 
     def shortened(self, code_frames: int) -> Self:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foreframe.autoencoders import Autoencoder, AutoencoderSettings, Batch, Grid, Stride
-from foreframe.models import Shape
+from foreframe.models import Shape, SingleLoss
 from foreframe.training.objective import Moment
 
 STRIDE = (2, 4, 4)
@@ -25,7 +25,7 @@ class Settings(AutoencoderSettings):
         return {"blocks": STRIDE}
 
 
-class Blocks(Autoencoder):
+class Blocks(Autoencoder, SingleLoss):
     """Learns the colour of each code."""
 
     settings: Settings

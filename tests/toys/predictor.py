@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foreframe.config.sampling import Options
 from foreframe.config.training import Training
+from foreframe.models import SingleLoss
 from foreframe.predictors import Context, LogWeights, Prediction
 from foreframe.predictors.learned import Given, LearnedPredictor, PredictorSettings
 from foreframe.randomness import Draws
@@ -32,7 +33,7 @@ class Spread(Options):
         return self.share > 0
 
 
-class Pixels(LearnedPredictor):
+class Pixels(LearnedPredictor, SingleLoss):
     """Learns a mean and a deviation for each pixel and colour of a frame."""
 
     options = Spread

@@ -62,10 +62,6 @@ class Duel(ImplicitPrior):
         """Return scores of codes (B,N,K)."""
         return self.generator(noise_BZ).unflatten(1, (-1, self.codebook_size))
 
-    def loss(self, batch: Any, moment: Moment) -> dict[str, Tensor]:
-        """Refuse: a game has no single loss."""
-        raise NotImplementedError
-
     def objective(self) -> Game:
         """Return the game of both players."""
         return Game(self)

@@ -3,13 +3,14 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from foreframe import autoencoders
+from foreframe.autoencoders.joint import Joint
 from foreframe.autoencoders.vqvae import VQVAE, Settings
 from foreframe.config.training import Training
 from foreframe.data.views import View
-from foreframe.models import Shape
+from foreframe.models import Shape, SingleLoss
 from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from tests.foreframe.data import seen
@@ -90,7 +91,6 @@ def moment(*position: str | int) -> Moment:
     return Moment(0, 1, 0, 0, 1, generator(0, *position))
 
 
-def loss(model: nn.Module, clips_BCTHW: Tensor, *position: str | int) -> dict[str, Tensor]:
+def loss(model: SingleLoss | Joint, clips_BCTHW: Tensor, *position: str | int) -> dict[str, Tensor]:
     """Return a model's loss of clips, at a position of the random numbers."""
-    values: dict[str, Tensor] = model.loss({"x": clips_BCTHW}, moment(*position))  # type: ignore[operator]
-    return values
+    return dict(model.loss({"x": clips_BCTHW}, moment(*position)))

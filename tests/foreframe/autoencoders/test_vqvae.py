@@ -50,7 +50,7 @@ def test_parts_have_the_published_numbers_of_weights() -> None:
 def test_shape_of_every_step_at_the_thesis_size() -> None:
     shapes: dict[str, tuple[int, ...]] = {}
     with torch.device("meta"):
-        network = autoencoders.build(settings(THESIS), THESIS_SHAPE)
+        network = vqvae.build(settings(THESIS), THESIS_SHAPE)
         for name, part in network.named_modules():
             part.register_forward_hook(
                 lambda _, __, output, name=name: shapes.update({name: _shape(output)})

@@ -12,7 +12,7 @@ from torch.nn import functional
 from foreframe import priors
 from foreframe.autoencoders import Autoencoder, AutoencoderSettings, Batch, Grid
 from foreframe.data.normalization import Normalizer
-from foreframe.models import Shape
+from foreframe.models import Shape, SingleLoss
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
 from foreframe.priors import Codes, Prior
@@ -31,7 +31,7 @@ class LadderSettings(AutoencoderSettings):
         return STRIDES
 
 
-class Ladder(Autoencoder):
+class Ladder(Autoencoder, SingleLoss):
     def __init__(self) -> None:
         super().__init__()
         self.settings = LadderSettings(kind="ladder", view=seen.view(), training=TRAINING)
@@ -65,7 +65,7 @@ class Ladder(Autoencoder):
         return total[:, None].expand(-1, 3, -1, -1, -1)
 
     def loss(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        raise NotImplementedError
+        return {"loss": functional.mse_loss(self.reconstruct(batch["x"]), batch["x"])}
 
 
 def make(normalizer: Normalizer) -> Latent:

@@ -9,7 +9,7 @@ from foreframe.predictors import Context, Predictor
 from foreframe.predictors.copy_last_frame import CopyLastFrame
 from foreframe.predictors.mean_frame import TrainingMean
 from foreframe.randomness import Draws
-from tests.foreframe.predictors.toy import Heat, Histogram, learned
+from tests.foreframe.predictors.toy import Heat, Histogram, Mixture, learned
 from tests.stages.evaluation_study import ARGMAX
 
 
@@ -61,3 +61,14 @@ def test_a_learned_predictor_draws_from_what_it_learned() -> None:
     some = draws.of([7, 3])
     again = toy.predict(context, 2, Heat(temperature=0.2), some).frames
     assert torch.equal(again, drawn[[7, 3]])
+
+
+def test_a_latent_is_drawn_once_for_all_frames_of_a_future() -> None:
+    dark, bright = (frames(6) // 2 + least for least in (0, 128))
+    toy = Mixture([learned(each, count=1e-9) for each in (dark, bright)])
+    draws = Draws.each(0, [4], range(200))
+    future = toy.predict(Context(frames(1, 0), [4]), 3, Options(), draws).frames
+    is_bright = (future >= 128).flatten(1)
+    assert torch.equal(is_bright.all(dim=1), is_bright.any(dim=1))
+    # Both tables are as likely: 200 fair coins, within four standard deviations.
+    assert 72 <= int(is_bright.all(dim=1).sum()) <= 128

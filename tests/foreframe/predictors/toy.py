@@ -38,6 +38,13 @@ def log_prob(table_HWCV: Tensor, clips_NhHWC: Tensor) -> Tensor:
     return table.gather(-1, clips_NhHWC.long()[..., None]).flatten(1).sum(dim=1)
 
 
+def drawn(logits: Tensor, horizon: int, draws: Draws) -> Prediction:
+    """Return frames of values drawn independently, from (H,W,C,V) or, for each future, (B,...)."""
+    noise = [draws.gumbel("pixels", (step,), logits.shape[-4:]) for step in range(horizon)]
+    frames = torch.stack([(logits + each).argmax(dim=-1) for each in noise], dim=1)
+    return Prediction(frames.to(torch.uint8))
+
+
 class Histogram(Predictor):
     """One table for all clips: its likelihood is exact."""
 
@@ -49,11 +56,7 @@ class Histogram(Predictor):
         self.table_HWCV = table_HWCV
 
     def _predict(self, context: Context, horizon: int, options: Heat, draws: Draws) -> Prediction:
-        shape = tuple(self.table_HWCV.shape)
-        noise = [draws.gumbel("pixels", (step,), shape) for step in range(horizon)]
-        logits = self.table_HWCV / options.temperature
-        frames = torch.stack([(logits + each).argmax(dim=-1) for each in noise], dim=1)
-        return Prediction(frames.to(torch.uint8))
+        return drawn(self.table_HWCV / options.temperature, horizon, draws)
 
     def likelihood(self, context: Context, future_NhHWC: Tensor, draws: Draws) -> LogWeights:
         found = log_prob(self.table_HWCV, future_NhHWC)
@@ -72,7 +75,8 @@ class Mixture(Predictor):
     def _predict(
         self, context: Context, horizon: int, options: Options, draws: Draws
     ) -> Prediction:
-        raise NotImplementedError
+        which_B = draws.gumbel("table", (), (len(self.tables),)).argmax(dim=1)
+        return drawn(torch.stack(self.tables)[which_B], horizon, draws)
 
     def likelihood(self, context: Context, future_NhHWC: Tensor, draws: Draws) -> LogWeights:
         count = len(draws) // len(future_NhHWC)
