@@ -116,7 +116,7 @@ def main(
     other = priors.load(bottom_unconditioned, BOTTOM).to(device)
     unconditioned = replace(predictor, priors={TOP: predictor.priors[TOP], BOTTOM: other})
     with (
-        test_clips(frames, latents, analysis.clips, predictor.window) as test,
+        test_clips(frames, latents, analysis.clips, predictor.window.frames) as test,
         sampled(samples, samples_full_clip) as sources,
         hdf5.creating(maps, SCHEMA, {}) as file,
     ):

@@ -83,7 +83,7 @@ def _show(task: Task, source: Futures, chosen: Mapping[str, int]) -> None:
 
 def bottoms(predictor: Latent, source: Futures, places: Sequence[int], top_BTHW: Tensor) -> Tensor:
     """Return greedy bottom codes (B,T,H,W) of some clips after their given ones, under a top."""
-    given = predictor.first(source.codes(source.shown, places), source.context)
+    given = predictor.window.first(source.codes(source.shown, places), source.context)
     draws = Draws.first(0, places)  # argmax draws nothing
     return predictor.extend(given, ARGMAX, draws, fixed={TOP: top_BTHW})[BOTTOM].cpu()
 

@@ -20,14 +20,13 @@ from foreframe.autoencoders import Autoencoder
 from foreframe.config.sampling import Choice, Options
 from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
-from foreframe.errors import UserError
 from foreframe.predictors import Context, Prediction, Predictor
+from foreframe.predictors.window import Latents, Window, held
 from foreframe.priors import ACTIONS, AutoregressivePrior, Prior
 from foreframe.priors.engines.operations import sampling_operations
 from foreframe.priors.sampling import draw
 from foreframe.randomness import Draws
 
-Latents = Mapping[str, Tensor]  # codes (B,T,H,W) int64 by level
 RECORDED = "recorded"  # where the actions of futures come from
 
 
@@ -49,20 +48,12 @@ class Latent(Predictor):
         return Scaling(self.autoencoder.settings.view, self.normalizer)
 
     @property
-    def window(self) -> int:
-        """How many frames the priors model at once."""
+    def window(self) -> Window:
+        """What the priors model at once."""
+        strides = self.autoencoder.settings.strides()
+        covers = {level: strides[level][0] for level in self.priors}
         level, prior = next(iter(self.priors.items()))
-        return prior.grid[0] * self._frames_per_code(level)
-
-    @property
-    def cover(self) -> int:
-        """How many frames one code covers, of the level whose codes cover most."""
-        return max(self._frames_per_code(level) for level in self.priors)
-
-    @property
-    def half(self) -> int:
-        """Half a window in whole codes, the context of Xu 2022."""
-        return max(self.cover, self.window // 2 // self.cover * self.cover)
+        return Window(prior.grid[0] * covers[level], covers)
 
     @property
     def takes_actions(self) -> bool:
@@ -90,16 +81,6 @@ class Latent(Predictor):
                 for clip in range(count)
             ]
         return self.scaling.outward(torch.cat(parts)).cpu()
-
-    def first(self, latents: Latents, frames: int) -> dict[str, Tensor]:
-        """Return the codes (B,t,H,W) of each level that cover the first `frames` frames of clips.
-
-        Raises:
-            UserError: code-frames cover another number of frames.
-        """
-        return {
-            level: codes[:, : self._code_frames(level, frames)] for level, codes in latents.items()
-        }
 
     def extend(
         self,
@@ -129,11 +110,11 @@ class Latent(Predictor):
                 continue
             last = level not in looked_at
             if frames is not None and last and isinstance(prior, AutoregressivePrior):
-                prior = prior.shortened(self._code_frames(level, frames))
+                prior = prior.shortened(self.window.code_frames(level, frames))
             codes = given[level].to(self.device)
             latents[level] = draw(prior, codes, latents, choice, draws, window)
         found = {level: latents[level] for level in self.priors}
-        return found if frames is None else self.first(found, frames)
+        return found if frames is None else self.window.first(found, frames)
 
     def _predict(self, context: Context, horizon: int, options: Choice, draws: Draws) -> Prediction:
         """Return futures, and the codes of those that are one window with their context.
@@ -150,13 +131,14 @@ class Latent(Predictor):
         for latents, known in self._roll(begun, horizon, options, draws, led):
             codes = codes or latents
             frames.append(self.decode(latents)[:, known:])
-        whole = self._is_window(context.given, horizon)
+        whole = self.window.is_filled(context.given, horizon)
         about = {level: ids.cpu() for level, ids in codes.items()} if whole else {}
         return Prediction(torch.cat(frames, dim=1)[:, :horizon], about)
 
     def _begun(self, context: Context) -> dict[str, Tensor]:
         """Return the given codes (N,t,H,W) of each level; of whole clips where there are any."""
-        covered = self._covered(context.given)
+        window, given = self.window, context.given
+        covered = window.covered(given)
         if not covered:
             count = len(context.frames)
             return {
@@ -167,15 +149,14 @@ class Latent(Predictor):
             }
         seen = context.frames
         if context.whole is not None:
-            before = self._before(context.given)
-            seen = context.whole[:, : max(context.given, self.window - before)]
-        return self.first(self.encode(self._filled(seen, context.given)), covered)
+            seen = context.whole[:, : max(given, window.frames - window.before(given))]
+        return window.first(self.encode(window.filled(seen, given)), covered)
 
     def _led(self, context: Context, rows: Tensor) -> Tensor | None:
         """Return the actions (B,n,A) that lead to the frames of each future, filled in front."""
         if context.actions is None:
             return None
-        before = self._before(context.given)
+        before = self.window.before(context.given)
         return torch.nn.functional.pad(context.actions[rows], (0, 0, before, 0))
 
     def _roll(
@@ -192,23 +173,23 @@ class Latent(Predictor):
         of half a window where none were. `actions` lead to the frames from the first given one on;
         beyond them the last one is held.
         """
-        level = next(iter(self.priors))
-        known = given[level].shape[1] * self._frames_per_code(level)
-        after = known or self.half
-        window = begin = 0
+        window, level = self.window, next(iter(self.priors))
+        known = given[level].shape[1] * window.strides[level]
+        after = known or window.half
+        number = begin = 0
         while horizon > 0:
-            led = None if actions_BnA is None else held(actions_BnA, begin, self.window)
-            latents = self.extend(given, choice, draws, window, actions_BTA=led)
+            led = None if actions_BnA is None else held(actions_BnA, begin, window.frames)
+            latents = self.extend(given, choice, draws, number, actions_BTA=led)
             yield latents, known
-            horizon -= self.window - known
-            begin, known, window = begin + self.window - after, after, window + 1
-            given = self._last(latents, after)
+            horizon -= window.frames - known
+            begin, known, number = begin + window.frames - after, after, number + 1
+            given = window.last(latents, after)
 
     def reconstruct(self, clips_NTHWC: Tensor, given: int) -> Prediction:
         """Return what the true codes of clips decode to, and the codes of whole windows."""
-        before, length = self._before(given), clips_NTHWC.shape[1]
-        codes = self.encode(self._filled(clips_NTHWC, given))
-        whole = self._is_window(given, length - given)
+        before, length = self.window.before(given), clips_NTHWC.shape[1]
+        codes = self.encode(self.window.filled(clips_NTHWC, given))
+        whole = self.window.is_filled(given, length - given)
         about = {level: ids.cpu() for level, ids in codes.items()} if whole else {}
         return Prediction(self.decode(codes)[:, before : before + length], about)
 
@@ -223,7 +204,7 @@ class Latent(Predictor):
         """
         assert isinstance(options, Choice)
         horizon = clips_NTHWC.shape[1] - context.given
-        if not self._is_window(context.given, horizon):
+        if not self.window.is_filled(context.given, horizon):
             return {}
         rows = context.places(draws)
         true = {level: codes[rows] for level, codes in self.encode(clips_NTHWC).items()}
@@ -256,70 +237,9 @@ class Latent(Predictor):
 
     def operations(self, given: int) -> dict[str, Any]:
         """Return, by level, what sampling the first window of a clip takes; see `Operations`."""
-        covered = self._covered(given)
+        covered = self.window.covered(given)
         return {
-            level: sampling_operations(prior, prior.grid[0] * covered // self.window).facts()
+            level: sampling_operations(prior, self.window.code_frames(level, covered)).facts()
             for level, prior in self.priors.items()
             if isinstance(prior, AutoregressivePrior)
         }
-
-    def _is_window(self, given: int, horizon: int) -> bool:
-        """Whether a clip is exactly what the priors model, so that its codes can be compared."""
-        return self._before(given) == 0 and given + horizon == self.window
-
-    def _before(self, given: int) -> int:
-        """Return how many copies of the first frame fill the first code of the given ones."""
-        return -given % self.cover
-
-    def _covered(self, given: int) -> int:
-        """Return how many frames the given codes cover, if that leaves some to be predicted."""
-        covered = self._before(given) + given
-        if covered >= self.window:
-            raise UserError(
-                f"{given} frames are given; whole codes of so many cover {covered}, and the priors "
-                f"model {self.window} at once. Give at most {self.window - self.cover}."
-            )
-        return covered
-
-    def _filled(self, frames_NTHWC: Tensor, given: int) -> Tensor:
-        """Return frames that begin with `given` ones, filled up to whole codes at both ends.
-
-        In front with copies of the first frame, at the end with copies of the last.
-        """
-        before = self._before(given)
-        after = -(before + frames_NTHWC.shape[1]) % self.cover
-        first, last = frames_NTHWC[:, :1], frames_NTHWC[:, -1:]
-        return torch.cat(
-            [
-                first.expand(-1, before, *[-1] * 3),
-                frames_NTHWC,
-                last.expand(-1, after, *[-1] * 3),
-            ],
-            dim=1,
-        )
-
-    def _last(self, latents: Latents, frames: int) -> dict[str, Tensor]:
-        return {
-            level: codes[:, -self._code_frames(level, frames) :] for level, codes in latents.items()
-        }
-
-    def _code_frames(self, level: str, frames: int) -> int:
-        each = self._frames_per_code(level)
-        if frames % each:
-            raise UserError(
-                f"A code of the level {level} covers {each} frames, so {frames} frames cannot be "
-                f"given. Give a multiple of {each}."
-            )
-        return frames // each
-
-    def _frames_per_code(self, level: str) -> int:
-        return self.autoencoder.settings.strides()[level][0]
-
-
-def held(values_Bn: Tensor, first: int, count: int) -> Tensor:
-    """Return `count` actions or frames from number `first` on, the last one as long as it takes.
-
-    Shape (B,n,...) becomes (B,count,...).
-    """
-    numbers = torch.arange(first, first + count).clamp(max=values_Bn.shape[1] - 1)
-    return values_Bn[:, numbers]

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 import matplotlib.font_manager
 import numpy
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -81,6 +82,13 @@ def drawing() -> AbstractContextManager[None]:
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches; needs no window system."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def legend(canvas: Any, *panels: Axes, columns: int = 4) -> None:
+    """Write what the lines and bars of some panels are, once, above all panels."""
+    handles = [handle for panel in panels for handle in panel.get_legend_handles_labels()[0]]
+    labels = [label for panel in panels for label in panel.get_legend_handles_labels()[1]]
+    canvas.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -72,7 +72,7 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         named = Path(frames), Path(split), Path(normalization)
         files = Files(*named, tuple(map(Path, models)))
         self.trained: Trained = trained.load(files, torch.device(device))
-        most = self.trained.predictor.window - self.trained.context
+        most = self.trained.predictor.window.frames - self.trained.context
         if not 1 <= frames_per_prediction <= most or max_steps < 1:
             raise UserError(
                 f"frames_per_prediction is {frames_per_prediction} and max_steps {max_steps}. "
@@ -148,15 +148,16 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
     def _predict(self, led_nA: torch.Tensor) -> torch.Tensor:
         """Return the next frames, uint8 (1,n,H,W,3)."""
         predictor, context = self.trained.predictor, self.trained.context
-        given = predictor.first(predictor.encode(self._frames_1tHWC), context)
-        rest = led_nA[None, :1].expand(-1, predictor.window - context, -1)
+        window = predictor.window
+        given = window.first(predictor.encode(self._frames_1tHWC), context)
+        rest = led_nA[None, :1].expand(-1, window.frames - context, -1)
         codes = predictor.extend(
             given,
             self.choice,
             Draws.first(self._seed, [0]),
             self._steps or 0,
             actions_BTA=torch.cat([self._led_1tA, rest], dim=1),
-            frames=context + -(-self.count // predictor.cover) * predictor.cover,
+            frames=context + -(-self.count // window.cover) * window.cover,
         )
         return predictor.decode(codes)[:, context : context + self.count]
 

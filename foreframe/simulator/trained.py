@@ -79,7 +79,7 @@ class Trained:
     @property
     def context(self) -> int:
         """How many frames a prediction sees: half a window, as in Xu 2022, in whole codes."""
-        return self.predictor.half
+        return self.predictor.window.half
 
     def start(self, number: int) -> Start:
         """Return the test clip of a number, up to where driving begins."""
@@ -100,11 +100,12 @@ def load(files: Files, device: torch.device) -> Trained:
     files.check()
     predictor = loading.latent(files.models, files.normalization, device)
     runs = load_split(files.split)
-    starts_N = windows(runs.test, predictor.window, predictor.half)
+    length = predictor.window.frames
+    starts_N = windows(runs.test, length, predictor.window.half)
     if not len(starts_N):
         raise UserError(
-            f"The test set of {files.split} has no {predictor.window} frames in a row to start "
-            "from. Give split.test a larger share."
+            f"The test set of {files.split} has no {length} frames in a row to start from. "
+            "Give split.test a larger share."
         )
     with frames_file.opening(files.frames) as file:
         rows = [file["actions"][start:stop] for start, stop in runs.train]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy
@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from foreframe import autoencoders, priors
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts.digest import digest
-from foreframe.autoencoders import vqvae
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.futures import FutureSettings
 from foreframe.config.latents import LatentSettings
 from foreframe.config.protocols import MeasureSettings, ProtocolSettings
 from foreframe.config.sampling import Choice, Sampling
-from foreframe.config.training import Training
 from foreframe.data import normalization
 from foreframe.data.clips import Clips, SplitRuns, save_split
 from foreframe.evaluation import drawing, state_probe
@@ -30,13 +28,11 @@ from foreframe.evaluation.scoring import Clipped
 from foreframe.models import Shape
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
-from foreframe.priors import conditional_pixel_snail, pixel_snail
 from foreframe.priors.actions import Actions
-from foreframe.randomness import generator
 from stages import evaluate, extract_latents, measure, sample
-from tests.foreframe.data import seen
+from tests.stages import evaluation_models
 
-SIZE, FRAMES, CONTEXT, CODES = 16, 8, 4, 12
+SIZE, FRAMES, CONTEXT = 16, 8, 4
 ACTIONS = Actions(("steer", "gas"), FRAMES, (0.1, -0.2), (1.0, 0.5))
 COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 LEVELS = ("top", "bottom")
@@ -63,18 +59,6 @@ PROTOCOL = ProtocolSettings(
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
 SAMPLING = Sampling(show=2, choices={"right": ARGMAX.model_dump()})
-TRAINING = Training(
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    batch_size=2,
-    epochs=1,
-    gradient_clip=None,
-    schedule="constant",
-    warmup_steps=0,
-    log_every=1,
-    diverging="stop",
-)
 
 
 def protocol(**changes: Any) -> ProtocolSettings:
@@ -188,76 +172,10 @@ def make_data(study: Study, actions_NA: NDArray[numpy.float32] | None = None) ->
     normalization.save(study.path("normalization"), normalization.measure([videos[:48]]))
 
 
-def autoencoder_settings() -> vqvae.Settings:
-    """Return the settings of a tiny autoencoder."""
-    return vqvae.Settings(
-        kind="vqvae",
-        view=seen.view(train_stride=1),
-        training=TRAINING,
-        width=8,
-        residual_width=4,
-        residual_layers=1,
-        residual_kernel=(1, 3, 3),
-        code_dim=4,
-        codebook_size=CODES,
-        codebook_init="normal",
-        commitment=0.25,
-        ema_decay=0.99,
-        ema_epsilon=1e-5,
-        ema_initial_count=0.0,
-        restart_threshold=0.0,
-        bottom_sees_top=False,
-        bottom_dropout=0.0,
-    )
-
-
-def prior_settings(
-    actions: Literal["none", "input"] = "none",
-) -> Mapping[str, priors.PriorSettings]:
-    """Return the settings of two tiny priors."""
-    top = pixel_snail.Settings(
-        kind="pixel_snail",
-        level="top",
-        condition_on=(),
-        actions=actions,
-        training=TRAINING,
-        channels=4,
-        residual_layers=1,
-        blocks=1,
-        key_channels=2,
-        value_channels=4,
-        attention_scale="key",
-    )
-    bottom = conditional_pixel_snail.Settings(
-        kind="conditional_pixel_snail",
-        level="bottom",
-        condition_on=("top",),
-        actions=actions,
-        training=TRAINING,
-        channels=4,
-        residual_layers=1,
-        blocks=1,
-        kernel=(3, 3, 3),
-        condition_layers=1,
-        condition_channels=4,
-        condition_kernel=(3, 3, 3),
-        conditioning="input",
-    )
-    return {"top": top, "bottom": bottom}
-
-
 def make_models(study: Study, actions: Actions | None = None) -> autoencoders.Autoencoder:
     """Write untrained networks, with priors that take `actions`; return the autoencoder."""
-    model = autoencoders.build(autoencoder_settings(), Shape(3, FRAMES, SIZE, SIZE)).eval()
-    model.initialize(generator(0, "test"))
-    for parameter in model.parameters():
-        parameter.data.mul_(2)  # so that codes differ and values leave the range
-    grids = model.grids()
-    shapes = {level: priors.Codes(grids[level], CODES) for level in grids}
-    for level, settings in prior_settings("none" if actions is None else "input").items():
-        given = {other: shapes[other] for other in settings.condition_on}
-        prior = priors.build(settings, shapes[level], given, actions)
-        prior.initialize(generator(0, "test", level))
+    model = evaluation_models.autoencoder(Shape(3, FRAMES, SIZE, SIZE))
+    for level, prior in evaluation_models.priors_of(model, actions).items():
         priors.save(study.path(level), prior)
     autoencoders.save(study.path("autoencoder"), model)
     return model

@@ -15,7 +15,8 @@ from foreframe.data import normalization
 from foreframe.data.clips import load_split
 from foreframe.evaluation.protocol import SetProtocol
 from stages import measure
-from tests.stages.evaluation_study import CODES, FRAMES, LEVELS, SIZE, Study, make
+from tests.stages.evaluation_models import CODES
+from tests.stages.evaluation_study import FRAMES, LEVELS, SIZE, Study, make
 
 OUTPUTS = ("measured", "metrics", "examples")
 

@@ -16,6 +16,7 @@ from foreframe.predictors import Context
 from foreframe.predictors.latent import Latent
 from foreframe.randomness import Draws
 from stages import sample
+from tests.stages import evaluation_models
 from tests.stages import evaluation_study as tiny
 from tests.stages.evaluation_study import ARGMAX, DRAWN
 
@@ -68,7 +69,7 @@ def test_it_writes_codes_and_frames_of_every_choice(study: tiny.Study, tmp_path:
             assert codes.shape == (3, 1, *grid) and codes.dtype == numpy.int16
             half = grid[0] // 2
             assert (codes[:, 0, :half] == true[:, :half]).all()
-            assert (codes >= 0).all() and (codes < tiny.CODES).all()
+            assert (codes >= 0).all() and (codes < evaluation_models.CODES).all()
     assert (found["drawn/top"] != found["greedy/top"]).any()
     for choice in ("drawn", "greedy"):
         assert found[f"{choice}/frames"].shape == (3, 1, 4, 16, 16, 3)

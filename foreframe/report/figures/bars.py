@@ -6,9 +6,9 @@ import numpy
 from matplotlib.axes import Axes
 from pydantic import Field
 
-from foreframe.errors import UserError
 from foreframe.report import style
 from foreframe.report.desk import Chart, Desk
+from foreframe.report.figures.grouped import Unit, by_group
 from foreframe.report.results import Number
 
 SHADES = (style.PURPLE, style.GREEN, style.BLUE, style.ORANGE, style.SKY)
@@ -32,7 +32,7 @@ class Settings(Chart):
     panels: dict[str, str] = Field(default={"": ""})
     label: str
     form: Literal["columns", "rows", "points"] = "columns"
-    unit: Literal["", "bits", "share", "percent"] = ""
+    unit: Unit = ""
     xlabel: str = ""
 
 
@@ -43,7 +43,10 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         1, len(settings.panels), squeeze=False, sharey=settings.form == "points"
     )
     for axes, (panel, title) in zip(every[0], settings.panels.items(), strict=True):
-        rows = {name: _numbers(settings, desk, panel, name) for name in series}
+        rows = {}
+        for name in series:
+            of = settings.of.replace("{panel}", panel).replace("{series}", name)
+            rows[name] = by_group(of, settings.groups, settings.unit, desk)
         names = list(dict.fromkeys(name for found in rows.values() for name in found))
         shown = {name: settings.groups.get(name, name) for name in names}
         if settings.form == "columns":
@@ -56,51 +59,7 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         if settings.unit in ("share", "percent"):
             axes.yaxis.set_major_formatter("{x:.0%}")
     if len(series) > 1:
-        canvas.legend(*every[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-
-
-def _numbers(settings: Settings, desk: Desk, panel: str, series: str) -> dict[str, Number]:
-    """Return the numbers of a series by group."""
-
-    def number(group: str) -> Number | None:
-        filled = settings.of
-        for key, word in (("panel", panel), ("group", group), ("series", series)):
-            filled = filled.replace(f"{{{key}}}", word)
-        run, quantity, *where = (part.strip() for part in filled.split(" / "))
-        wanted = (run, quantity, where[0] if where else "")
-        if settings.groups or not group:
-            return desk.number(*wanted)
-        return desk.maybe(*wanted)
-
-    if settings.groups:
-        found = {group: number(group) for group in settings.groups}
-    elif "{group}" in settings.of:
-        found, place = {}, 1
-        while (each := number(str(place))) is not None:
-            found[str(place)], place = each, place + 1
-        if not found:
-            raise UserError(f"there is no result {settings.of} for {series}.")
-    else:
-        whole = number("")
-        assert whole is not None
-        found = {
-            str(place): Number(value, None, None, whole.artefact)
-            for place, value in enumerate(whole.value)
-        }
-    kept = {name: each for name, each in found.items() if each is not None}
-    factor = 1.0
-    if settings.unit == "bits":
-        factor = float(1 / numpy.log(2.0))
-    elif settings.unit == "share":
-        factor = 1 / sum(each.value for each in kept.values())
-    return {name: _scaled(each, factor) for name, each in kept.items()}
-
-
-def _scaled(number: Number, factor: float) -> Number:
-    value, low, high = (
-        None if each is None else factor * each for each in (number.value, number.low, number.high)
-    )
-    return Number(value, low, high, number.artefact)
+        style.legend(canvas, every[0][0])
 
 
 def _columns(

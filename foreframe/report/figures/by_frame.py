@@ -59,8 +59,7 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
             axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     every[0].set_ylabel(settings.ylabel or every[0].get_ylabel())
-    handles, labels = every[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+    style.legend(canvas, every[0])
 
 
 def _lines(

@@ -4,20 +4,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy
-import pandas
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from foreframe.config.base import Strict
-from foreframe.errors import UserError
 from foreframe.report import style
 from foreframe.report.desk import Chart, Desk, plain
+from foreframe.report.figures.logged import column_of, late, leaps, size
 from foreframe.training.record import Training
 
-# The fall of the first steps would flatten the rest of the curve: a `cut` axis leaves it out.
-CUT, MARGIN = 0.05, 0.08
-# A loss that leaps further than this, times its median, is drawn on a logarithmic axis.
-LEAP = 5.0
+MARGIN = 0.08
 RUNS = ((style.ORANGE, "-", "o"), (style.BLUE, "--", "s"), (style.PURPLE, "-.", "^"))
 
 
@@ -62,22 +58,7 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         if len(runs) == 1:
             axes.legend(loc="best")
     if len(runs) > 1:
-        handles, labels = every[0].get_legend_handles_labels()
-        canvas.legend(handles, labels, loc="outside upper center", ncols=len(runs))
-
-
-def column_of(training: Training, column: str, x: str) -> tuple[pandas.DataFrame, bool]:
-    """Return a column over steps or epochs, and whether it was measured after each epoch.
-
-    Raises:
-        UserError: neither table has it.
-    """
-    for table, epochs in ((training.curve, False), (training.epochs, True)):
-        if column in table:
-            return table[[x, column]].dropna(), epochs
-    raise UserError(
-        f"no training run logs {column}. It logs: {', '.join(map(str, training.curve))}."
-    )
+        style.legend(canvas, every[0], columns=len(runs))
 
 
 def _line(axes: Axes, training: Training, column: str, panel: Panel, run: int | None) -> None:
@@ -114,26 +95,11 @@ def _end(axes: Axes, training: Training) -> None:
 def _limits(axes: Axes, panel: Panel, runs: Sequence[Training], levels: Sequence[float]) -> None:
     if panel.x == "step":
         axes.set_xlim(left=0)
-    values = list(levels)
-    leaps = False
-    for run in runs:
-        for column in panel.lines:
-            table, _ = column_of(run, column, panel.x)
-            late = table[panel.x] > CUT * run.curve[panel.x].iloc[-1]
-            values += table[column][late].tolist()
-            leaps |= bool(table[column].max() > LEAP * table[column].median())
-    if panel.axis == "log" or (panel.axis == "leap" and leaps):
+    values = [*levels, *late(runs, panel.lines, panel.x)]
+    if panel.axis == "log" or (panel.axis == "leap" and leaps(runs, panel.lines, panel.x)):
         axes.set_yscale("log")
     elif panel.axis in ("leap", "zero"):
         axes.set_ylim(bottom=0)
     elif values:
         low, high = min(values), max(values)
         axes.set_ylim(low - MARGIN * (high - low), high + MARGIN * (high - low))
-
-
-def size(parameters: int) -> str:
-    """Return how a run is called by its number of trained weights."""
-    if parameters >= 10**7:
-        return f"{parameters / 10**6:.0f} M weights"
-    million = f"{parameters / 10**6:.2f} M weights"
-    return million if parameters >= 10**5 else f"{parameters:,} weights"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from foreframe.report import strips
 from foreframe.report.desk import Desk, Picture, Spec
-from foreframe.report.figures import strip
+from foreframe.report.figures.rows import REAL, read
 from foreframe.report.strips import Frames, Row
 
 WORST = 128.0  # the colours end here: half of the range of a pixel
@@ -26,8 +26,8 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
     rows, show = desk.each_choice(settings.rows), desk.settings.section("sampling.show")
     with desk.arrays("samples", *settings.of.split(" / ")) as file:
         context = int(file.attrs["context"])
-        clips = strip.read(file, {strip.REAL, *rows}, context)
-    real = clips.arrays[strip.REAL][:show, context:]
+        clips = read(file, {REAL, *rows}, context)
+    real = clips.arrays[REAL][:show, context:]
     drawn = [
         Row(label, error_map(clips.arrays[name][:show], real), context + 1)
         for name, label in rows.items()

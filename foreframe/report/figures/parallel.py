@@ -1,6 +1,6 @@
 """A random search: every trial as a line through its values to its loss."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -8,18 +8,16 @@ import numpy
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from foreframe.report import style
 from foreframe.report.desk import Chart, Desk, plain
-
-Facts = Mapping[str, Any]
+from foreframe.report.figures.ticks import heights, loss_ticks, ticks
 
 LOSS = "validation_loss"
 # Lines that share a value lie side by side over this share of an axis.
 SPREAD = 0.06
-TICKS = 5
 
 
 class Settings(Chart):
@@ -39,15 +37,15 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     facts, trials = desk.facts("search", settings.of), desk.table("search", "trials", settings.of)
     axes = canvas.subplots()
     names = list(facts["space"])
-    heights = numpy.stack([_heights(trials[name], facts["space"][name]) for name in names])
-    heights += SPREAD * _side_by_side(heights)
+    places = numpy.stack([heights(trials[name], facts["space"][name]) for name in names])
+    places += SPREAD * _side_by_side(places)
     losses = trials[LOSS].to_numpy(numpy.float64)
     scale = Normalize(numpy.nanmin(losses), numpy.nanmax(losses))
     for number in _best_last(trials):
-        _line(axes, heights[:, number], losses[number], scale, number == facts["best_trial"])
+        _line(axes, places[:, number], losses[number], scale, number == facts["best_trial"])
     for place, name in enumerate(names):
-        _axis(axes, place, _ticks(facts["space"][name]))
-    _axis(axes, len(names), _loss_ticks(scale))
+        _axis(axes, place, ticks(facts["space"][name]))
+    _axis(axes, len(names), loss_ticks(scale))
     labels = [_label(name) for name in [*names, LOSS]]
     axes.set_xticks(range(len(labels)), labels)
     axes.tick_params(length=0)
@@ -56,19 +54,6 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     axes.grid(visible=False)
     for side in axes.spines.values():
         side.set_visible(False)
-
-
-def _heights(values: "pandas.Series[Any]", range_: Facts) -> NDArray[numpy.float64]:
-    """Return where values lie on their axis, from 0 (lowest) to 1."""
-    if "choices" in range_:
-        last = max(1, len(range_["choices"]) - 1)
-        return numpy.array([range_["choices"].index(value) / last for value in values])
-    ends = numpy.array([range_["low"], range_["high"]], numpy.float64)
-    numbers = values.to_numpy(numpy.float64)
-    if range_.get("log", False):
-        ends, numbers = numpy.log(ends), numpy.log(numbers)
-    width = ends[1] - ends[0]
-    return (numbers - ends[0]) / (width if width > 0 else 1.0)
 
 
 def _side_by_side(heights_SN: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
@@ -112,31 +97,6 @@ def _axis(axes: Axes, place: int, ticks: Sequence[tuple[float, str]]) -> None:
     for height, text in ticks:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
         axes.text(place + 0.05, height, text, fontsize=6.5, va="center", bbox=box, zorder=4)
-
-
-def _ticks(range_: Facts) -> list[tuple[float, str]]:
-    if "choices" in range_:
-        values = list(range_["choices"])
-    elif range_.get("log", False):
-        low, high = (numpy.log10(range_[end]) for end in ("low", "high"))
-        inner = 10.0 ** numpy.arange(numpy.ceil(low - 1e-9), numpy.floor(high + 1e-9) + 1)
-        values = sorted({range_["low"], range_["high"], *(float(value) for value in inner)})
-    else:
-        both = numpy.linspace(range_["low"], range_["high"], TICKS)
-        whole = isinstance(range_["low"], int)
-        values = sorted({round(float(value)) if whole else float(value) for value in both})
-    heights = _heights(pandas.Series(values), range_)
-    return [(float(height), _word(value)) for height, value in zip(heights, values, strict=True)]
-
-
-def _loss_ticks(scale: Normalize) -> list[tuple[float, str]]:
-    low, high = float(scale.vmin or 0.0), float(scale.vmax or 0.0)
-    values = MaxNLocator(TICKS).tick_values(low, high)
-    return [(float(scale(value)), f"{value:.3g}") for value in values if low <= value <= high]
-
-
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _label(name: str) -> str:

@@ -1,19 +1,13 @@
 """Rows of frames of one clip, or of several, still and playing: the same pixels, only repeated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy
 from pydantic import Field
 
-from foreframe.artefacts import hdf5
 from foreframe.report import animations, strips
 from foreframe.report.desk import Desk, Picture, Spec
-from foreframe.report.strips import Frames, Row
-
-REAL = "real"  # is shown with the frames that were given; futures begin after those
-COPY = "copy_last_frame"  # a row that is not stored: the last given frame, repeated
+from foreframe.report.figures.rows import Clips, read
 
 
 class Settings(Spec):
@@ -30,33 +24,6 @@ class Settings(Spec):
     plays: dict[str, str] = Field(default={})
     clips: list[int] | Literal["each", "shown", "all"] = "each"
     given: str = ""
-
-
-@dataclass(frozen=True)
-class Clips:
-    """Arrays by name, (n,T,H,W,3) or, of futures alone, (n,h,H,W,3); frames (n,t,...) before."""
-
-    arrays: Mapping[str, Frames]
-    before: Frames
-    context: int | None
-    frames: int
-
-    def row(self, name: str, number: int, label: str) -> Row:
-        """Return a row of a strip."""
-        frames = self.arrays[name][number]
-        if self.context is None or len(frames) == self.frames:
-            return Row(label, frames)
-        if name == REAL:
-            return Row(label, self._whole(frames, number))
-        return Row(label, frames, self.context + 1)
-
-    def panel(self, name: str, number: int, label: str) -> Row:
-        """Return a row as a panel that plays: all of the clip, under a label of one line."""
-        row = self.row(name, number, label.replace("-\n", "").replace("\n", " "))
-        return row if row.first == 1 else Row(row.label, self._whole(row.frames, number))
-
-    def _whole(self, frames: Frames, number: int) -> Frames:
-        return numpy.concatenate([self.before[number, : self.context], frames])
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -81,25 +48,6 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
     if settings.clips == "all":
         return [picture(clips, list(range(count)), rows, plays)]
     return [picture(clips, [number], rows, plays, number + 1) for number in range(count)]
-
-
-def read(file: hdf5.Reader, names: set[str], context: int | None) -> Clips:
-    """Return the arrays of these names; of several futures of a clip the first."""
-    arrays: dict[str, Frames] = {}
-    for name in sorted(names - {COPY}):
-        found = file[name][:]
-        arrays[name] = found[:, 0] if found.ndim == 6 else found
-    lengths = [array.shape[1] for array in arrays.values()]
-    if "context" in file:  # given frames stand apart
-        before = file["context"][:]
-        frames = before.shape[1] + max(lengths)
-    else:
-        before = next(array for array in arrays.values() if array.shape[1] == max(lengths))
-        frames = max(lengths)
-    if COPY in names:
-        assert context is not None, COPY
-        arrays[COPY] = before[:, context - 1 : context].repeat(frames - context, axis=1)
-    return Clips(arrays, before, context, frames)
 
 
 def picture(

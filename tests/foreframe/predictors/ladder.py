@@ -20,7 +20,7 @@ from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from tests.foreframe.data import seen
 from tests.foreframe.priors import tiny
-from tests.stages.evaluation_study import TRAINING
+from tests.stages.evaluation_models import TRAINING
 
 STRIDES = {"high": (4, 8, 8), "middle": (2, 4, 4), "low": (1, 2, 2)}
 CODES = 6

@@ -47,7 +47,7 @@ def frames(batch: int, count: int) -> torch.Tensor:
 
 
 def test_a_future_has_the_length_asked_for(predictor: Latent) -> None:
-    assert predictor.window == tiny.FRAMES
+    assert predictor.window.frames == tiny.FRAMES
     for horizon in (1, 4, 5, 11):
         future = predict(predictor, frames(1, 4), horizon)
         assert future.shape == (1, horizon, tiny.SIZE, tiny.SIZE, 3)
@@ -85,7 +85,7 @@ def test_a_future_depends_on_its_own_clip_and_number_alone(predictor: Latent) ->
 
 def test_a_second_window_continues_the_codes_of_the_first(predictor: Latent) -> None:
     context = frames(1, 4)
-    given = predictor.first(predictor.encode(context), 4)
+    given = predictor.window.first(predictor.encode(context), 4)
     first = predictor.extend(given, ARGMAX, Draws.first(0, [0]))
     again = {level: codes[:, codes.shape[1] // 2 :] for level, codes in first.items()}
     second = predictor.extend(again, ARGMAX, Draws.first(0, [0]))
@@ -96,7 +96,7 @@ def test_a_second_window_continues_the_codes_of_the_first(predictor: Latent) -> 
 
 def test_a_fixed_level_is_taken_as_it_is(predictor: Latent) -> None:
     latents = predictor.encode(frames(2, 8))
-    given = predictor.first(latents, 4)
+    given = predictor.window.first(latents, 4)
     extended = predictor.extend(
         given, ARGMAX, Draws.first(0, [0, 1]), fixed={"top": latents["top"]}
     )
@@ -109,7 +109,7 @@ def test_a_fixed_level_is_taken_as_it_is(predictor: Latent) -> None:
 
 def seen(predictor: Latent, context: Context) -> dict[str, torch.Tensor]:
     """Return the codes (N,T,H,W) of futures of one window: what was given, and what came of it."""
-    draws, horizon = Draws.first(0, context.numbers), predictor.window - context.given
+    draws, horizon = Draws.first(0, context.numbers), predictor.window.frames - context.given
     return dict(predictor.predict(context, horizon, DRAWN, draws).about)
 
 
@@ -233,8 +233,8 @@ def test_fewer_frames_are_the_first_codes_of_the_whole_window(
     for each in (predictor, driven):
         # Eight frames are two code-frames of the top here, and a window of twelve has three.
         longer = dataclasses.replace(each, priors=longer_priors(each))
-        assert longer.window == 12
-        given, led = longer.first(longer.encode(context), 4), actions(2, 12)
+        assert longer.window.frames == 12
+        given, led = longer.window.first(longer.encode(context), 4), actions(2, 12)
         whole = longer.extend(given, choice, Draws.first(0, [4, 5]), actions_BTA=led)
         part = longer.extend(given, choice, Draws.first(0, [4, 5]), actions_BTA=led, frames=8)
         for level, count in (("top", 2), ("bottom", 4)):

@@ -15,6 +15,7 @@ from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
 from foreframe.priors import Codes, Prior
 from tests.foreframe.priors import tiny as tiny_priors
+from tests.stages import evaluation_models
 from tests.stages import evaluation_study as tiny
 
 
@@ -76,7 +77,7 @@ def no_model(study: tiny.Study, folder: Path) -> list[Path]:
 
 def fewer_codes(study: tiny.Study, folder: Path) -> list[Path]:
     """Give an autoencoder of a smaller codebook."""
-    settings = tiny.autoencoder_settings().model_copy(update={"codebook_size": 5})
+    settings = evaluation_models.autoencoder_settings().model_copy(update={"codebook_size": 5})
     model = autoencoders.build(settings, Shape(3, tiny.FRAMES, tiny.SIZE, tiny.SIZE))
     autoencoders.save(folder / "other.safetensors", model)
     return [folder / "other.safetensors", study.path("top"), study.path("bottom")]

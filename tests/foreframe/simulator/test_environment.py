@@ -83,7 +83,8 @@ def test_a_step_predicts_from_the_last_frames_and_the_actions_that_led_to_them(
     """By hand: whole windows, decoded as far as they were kept."""
     environment = make(study, frames_per_prediction=count)
     predictor = environment.trained.predictor
-    assert (environment.trained.context, predictor.window, predictor.cover) == (4, 8, 4)
+    window = predictor.window
+    assert (environment.trained.context, window.frames, window.cover) == (4, 8, 4)
     _, info = environment.reset(seed=1, options={"clip": 2})
     start = int(environment.trained.starts[2])
     frames = torch.from_numpy(info["frames"])[None]
@@ -91,7 +92,7 @@ def test_a_step_predicts_from_the_last_frames_and_the_actions_that_led_to_them(
     for step, steer in enumerate((0.5, -1.0)):
         observation, reward, ended, cut_off, info = environment.step(action(steer, 0.25))
         held = torch.tensor([[[steer, 0.25]]])
-        given = predictor.first(predictor.encode(frames), 4)
+        given = window.first(predictor.encode(frames), 4)
         whole = predictor.extend(
             given,
             DRAWN,

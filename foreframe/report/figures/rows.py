@@ -1,0 +1,58 @@
+"""Stored clips as the rows of a strip: futures after what was given of them, or whole clips."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy
+
+from foreframe.artefacts import hdf5
+from foreframe.report.strips import Frames, Row
+
+REAL = "real"  # is shown with the frames that were given; futures begin after those
+COPY = "copy_last_frame"  # a row that is not stored: the last given frame, repeated
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Arrays by name, (n,T,H,W,3) or, of futures alone, (n,h,H,W,3); frames (n,t,...) before."""
+
+    arrays: Mapping[str, Frames]
+    before: Frames
+    context: int | None
+    frames: int
+
+    def row(self, name: str, number: int, label: str) -> Row:
+        """Return a row of a strip."""
+        frames = self.arrays[name][number]
+        if self.context is None or len(frames) == self.frames:
+            return Row(label, frames)
+        if name == REAL:
+            return Row(label, self._whole(frames, number))
+        return Row(label, frames, self.context + 1)
+
+    def panel(self, name: str, number: int, label: str) -> Row:
+        """Return a row as a panel that plays: all of the clip, under a label of one line."""
+        row = self.row(name, number, label.replace("-\n", "").replace("\n", " "))
+        return row if row.first == 1 else Row(row.label, self._whole(row.frames, number))
+
+    def _whole(self, frames: Frames, number: int) -> Frames:
+        return numpy.concatenate([self.before[number, : self.context], frames])
+
+
+def read(file: hdf5.Reader, names: set[str], context: int | None) -> Clips:
+    """Return the arrays of these names; of several futures of a clip the first."""
+    arrays: dict[str, Frames] = {}
+    for name in sorted(names - {COPY}):
+        found = file[name][:]
+        arrays[name] = found[:, 0] if found.ndim == 6 else found
+    lengths = [array.shape[1] for array in arrays.values()]
+    if "context" in file:  # given frames stand apart
+        before = file["context"][:]
+        frames = before.shape[1] + max(lengths)
+    else:
+        before = next(array for array in arrays.values() if array.shape[1] == max(lengths))
+        frames = max(lengths)
+    if COPY in names:
+        assert context is not None, COPY
+        arrays[COPY] = before[:, context - 1 : context].repeat(frames - context, axis=1)
+    return Clips(arrays, before, context, frames)
