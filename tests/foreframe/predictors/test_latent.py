@@ -9,10 +9,9 @@ import torch
 from foreframe import priors
 from foreframe.config.sampling import Choice
 from foreframe.errors import UserError
-from foreframe.networks.initialization import initialize
 from foreframe.predictors import Context
 from foreframe.predictors.latent import Latent
-from foreframe.priors import Prior
+from foreframe.priors import Codes, Prior
 from foreframe.randomness import Draws, generator
 from tests.foreframe.predictors import ladder
 from tests.stages import evaluation_study as tiny
@@ -107,6 +106,22 @@ def test_a_fixed_level_is_taken_as_it_is(predictor: Latent) -> None:
 # ---- contexts
 
 
+def with_window(predictor: Latent, window: int) -> Latent:
+    """Return a predictor with untrained priors of windows of another length."""
+
+    def resized(codes: Codes) -> Codes:
+        count = codes.grid[0] * window // tiny.FRAMES
+        return dataclasses.replace(codes, grid=(count, *codes.grid[1:]))
+
+    made: dict[str, Prior] = {}
+    for level, old in predictor.priors.items():
+        given = {name: resized(codes) for name, codes in old.conditions.items()}
+        led = old.actions and dataclasses.replace(old.actions, frames=window)
+        made[level] = priors.build(old.settings, resized(old.codes), given, led).eval()
+        made[level].initialize(generator(3, level))
+    return dataclasses.replace(predictor, priors=made)
+
+
 def seen(predictor: Latent, context: Context) -> dict[str, torch.Tensor]:
     """Return the codes (N,T,H,W) of futures of one window: what was given, and what came of it."""
     draws, horizon = Draws.first(0, context.numbers), predictor.window.frames - context.given
@@ -159,18 +174,20 @@ def test_contexts_that_leave_nothing_to_predict_are_refused(predictor: Latent) -
             predict(predictor, frames(1, count), 4)
 
 
-def test_without_a_context_clips_are_generated(predictor: Latent) -> None:
-    nothing = frames(2, 0)
-    long = predict(predictor, nothing, 14, clips=(3, 4))
-    assert long.shape == (2, 14, tiny.SIZE, tiny.SIZE, 3)
-    assert torch.equal(predict(predictor, nothing, 5, clips=(3, 4)), long[:, :5])
+# Half of the first window is one code of the top, of the second it is two.
+@pytest.mark.parametrize("window", [8, 16])
+def test_without_a_context_clips_are_generated(predictor: Latent, window: int) -> None:
+    other, nothing, half = with_window(predictor, window), frames(2, 0), window // 2
+    long = predict(other, nothing, 2 * window - 2, clips=(3, 4))
+    assert long.shape == (2, 2 * window - 2, tiny.SIZE, tiny.SIZE, 3)
+    assert torch.equal(predict(other, nothing, 5, clips=(3, 4)), long[:, :5])
     assert not torch.equal(long[0], long[1])
-    codes = seen(predictor, Context(nothing, [3, 4]))
-    assert torch.equal(predictor.decode(codes), long[:, :8])
+    codes = seen(other, Context(nothing, [3, 4]))
+    assert torch.equal(other.decode(codes), long[:, :window])
     # The second window goes on from the last half of the first.
     again = {level: ids[:, ids.shape[1] // 2 :] for level, ids in codes.items()}
-    second = predictor.extend(again, DRAWN, Draws.first(0, [3, 4]), 1)
-    assert torch.equal(predictor.decode(second)[:, 4:], long[:, 8:12])
+    second = other.extend(again, DRAWN, Draws.first(0, [3, 4]), 1)
+    assert torch.equal(other.decode(second)[:, half:], long[:, window : window + half])
 
 
 # ---- levels
@@ -232,7 +249,7 @@ def test_fewer_frames_are_the_first_codes_of_the_whole_window(
     context = frames(2, 4)
     for each in (predictor, driven):
         # Eight frames are two code-frames of the top here, and a window of twelve has three.
-        longer = dataclasses.replace(each, priors=longer_priors(each))
+        longer = with_window(each, 12)
         assert longer.window.frames == 12
         given, led = longer.window.first(longer.encode(context), 4), actions(2, 12)
         whole = longer.extend(given, choice, Draws.first(0, [4, 5]), actions_BTA=led)
@@ -242,24 +259,6 @@ def test_fewer_frames_are_the_first_codes_of_the_whole_window(
             assert torch.equal(part[level], whole[level][:, :count])
     with pytest.raises(UserError, match="multiple of 4"):
         longer.extend(given, choice, Draws.first(0, [4, 5]), actions_BTA=led, frames=6)
-
-
-def longer_priors(predictor: Latent) -> dict[str, Prior]:
-    """Return untrained priors like a predictor's, of windows that are half as long again."""
-    made: dict[str, Prior] = {}
-    for level, old in predictor.priors.items():
-        shapes = {
-            name: priors.Codes(longer(codes.grid), 12) for name, codes in old.conditions.items()
-        }
-        actions = old.actions and dataclasses.replace(old.actions, frames=12)
-        prior = priors.build(old.settings, priors.Codes(longer(old.grid), 12), shapes, actions)
-        initialize(prior, generator(3, level))
-        made[level] = prior.eval()
-    return made
-
-
-def longer(grid: priors.Grid) -> priors.Grid:
-    return (grid[0] * 3 // 2, *grid[1:])
 
 
 def test_a_future_follows_its_actions_and_holds_the_last(driven: Latent) -> None:
