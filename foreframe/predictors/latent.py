@@ -20,6 +20,7 @@ from foreframe.autoencoders import Autoencoder
 from foreframe.config.sampling import Choice, Options
 from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
+from foreframe.errors import UserError
 from foreframe.predictors import Context, Prediction, Predictor
 from foreframe.predictors.window import Latents, Window, held
 from foreframe.priors import ACTIONS, AutoregressivePrior, Prior
@@ -172,10 +173,18 @@ class Latent(Predictor):
         Each window begins with codes of as many frames as were given, the last of the one before;
         of half a window where none were. `actions` lead to the frames from the first given one on;
         beyond them the last one is held.
+
+        Raises:
+            UserError: a code covers a whole window, and more than one is to be generated.
         """
         window, level = self.window, next(iter(self.priors))
         known = given[level].shape[1] * window.strides[level]
         after = known or window.half
+        if after == window.frames < horizon:
+            raise UserError(
+                f"A code covers all {after} frames that the priors model at once, so nothing can "
+                f"go on after them. Set the protocol's horizon to at most {after}."
+            )
         number = begin = 0
         while horizon > 0:
             led = None if actions_BnA is None else held(actions_BnA, begin, window.frames)
@@ -210,6 +219,7 @@ class Latent(Predictor):
         true = {level: codes[rows] for level, codes in self.encode(clips_NTHWC).items()}
         begun = {level: codes[rows] for level, codes in self._begun(context).items()}
         led, levels = self._led(context, rows), list(self.priors)
+        led = None if led is None else held(led, 0, self.window.frames)
         drawn = self.extend(begun, options, draws, actions_BTA=led)
         found = {"hierarchical": self.decode(drawn)}
         for cut in range(1, len(levels)):

@@ -190,6 +190,13 @@ def test_without_a_context_clips_are_generated(predictor: Latent, window: int) -
     assert torch.equal(other.decode(second)[:, half:], long[:, window : window + half])
 
 
+def test_nothing_goes_on_after_windows_of_one_code(predictor: Latent) -> None:
+    short = with_window(predictor, 4)
+    assert predict(short, frames(1, 0), 4).shape[1] == 4
+    with pytest.raises(UserError, match=r"covers all 4 frames .* horizon to at most 4\.$"):
+        predict(short, frames(1, 0), 5)
+
+
 # ---- levels
 
 
@@ -273,6 +280,14 @@ def test_a_future_follows_its_actions_and_holds_the_last(driven: Latent) -> None
         predict(driven, context, 10, DRAWN, (0, 1), led[:, :6]),
         predict(driven, context, 10, DRAWN, (0, 1), short),
     )
+
+
+@pytest.mark.parametrize("count", [6, 8, 16])
+def test_what_a_future_is_made_of_follows_its_actions(driven: Latent, count: int) -> None:
+    context = Context(frames(2, 4), (0, 1), actions(2, count))
+    draws = Draws.first(0, (0, 1))
+    found = driven.explain(context, frames(2, 8), DRAWN, draws)["hierarchical"]
+    assert torch.equal(found[:, 4:], driven.predict(context, 4, DRAWN, draws).frames)
 
 
 def test_a_clip_in_a_batch_follows_its_own_actions(driven: Latent) -> None:
