@@ -150,7 +150,7 @@ class Latent(Predictor):
             }
         seen = context.frames
         if context.whole is not None:
-            seen = context.whole[:, : max(given, window.frames - window.before(given))]
+            seen = context.whole[:, : window.frames - window.before(given)]
         return window.first(self.encode(window.filled(seen, given)), covered)
 
     def _led(self, context: Context, rows: Tensor) -> Tensor | None:

@@ -11,9 +11,10 @@ from foreframe.data.clips import Clips
 from foreframe.evaluation import likelihood, scoring, state_probe
 from foreframe.evaluation.drawing import Task
 from foreframe.evaluation.scoring import Entry
-from foreframe.predictors import Predictor
+from foreframe.predictors import Context, LikelihoodKind, LogWeights, Predictor
 from foreframe.predictors.copy_last_frame import CopyLastFrame
 from foreframe.predictors.mean_frame import TrainingMean
+from foreframe.randomness import Draws
 from tests.foreframe.predictors.toy import Heat, Histogram, Mixture, learned, log_prob
 from tests.stages import evaluation_study as tiny
 
@@ -72,6 +73,25 @@ def test_a_bound_falls_with_its_samples_to_the_likelihood(study: tiny.Study) -> 
     exact = -(each_ZN.logsumexp(dim=0) - math.log(2)).mean() / (8 * 16 * 16 * 3 * math.log(2))
     assert found[1]["bits"] > found[2]["bits"] > found[40]["bits"]
     assert found[40]["bits"] == pytest.approx(float(exact), rel=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "samples"), [("exact", 1), ("elbo", 7)])
+def test_a_likelihood_sees_no_future_and_an_exact_one_takes_one_sample(
+    study: tiny.Study, kind: LikelihoodKind, samples: int
+) -> None:
+    asked = []
+
+    class Noted(Histogram):
+        likelihood_kind = kind
+
+        def likelihood(self, context: Context, future: torch.Tensor, draws: Draws) -> LogWeights:
+            asked.append((context.whole, context.given, len(draws)))
+            return super().likelihood(context, future, draws)
+
+    # Though what is made of this protocol's contexts may see whole clips.
+    assert tiny.PROTOCOL.futures.context_encoding == "full_clip"
+    measure(study, Noted(tables(study)[0]), 7, context=3)
+    assert asked == [(None, 3, samples)] * len(STARTS)
 
 
 def test_nothing_is_said_where_nothing_was_asked_or_nobody_can_tell(study: tiny.Study) -> None:

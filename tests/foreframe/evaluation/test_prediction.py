@@ -82,6 +82,18 @@ def test_several_futures_count_as_the_protocol_says() -> None:
     assert errors["none"][0] > 0 and errors["none"][2] == pytest.approx(whole)
 
 
+def test_differences_are_those_of_the_means_and_who_is_better_wins() -> None:
+    found = scores(protocol(metrics=("psnr", "mse")))
+    real = frames(3, 5)
+    update(found, real, {"inverted": 255 - real[:, None, 2:], "true": real[:, None, 2:]})
+    facts = evaluation.summarize(found)
+    for metric, sign in (("psnr", 1), ("mse", -1)):
+        true, inverted = (facts["predictors"][name][metric] for name in ("true", "inverted"))
+        each = facts["differences"]["true"][metric]
+        assert each["mean"] == pytest.approx(true["mean"] - inverted["mean"])
+        assert sign * each["mean"] > 0 and each["won"] == 1
+
+
 @pytest.mark.parametrize("size", [1, 10])
 def test_the_table_has_the_share_of_sharpness_and_motion_that_is_left(size: int) -> None:
     real = frames(3, 5)

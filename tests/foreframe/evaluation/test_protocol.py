@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from foreframe.errors import UserError
-from foreframe.evaluation.protocol import Protocol, difference
+from foreframe.evaluation.protocol import Protocol, SetProtocol, difference
 
 PROTOCOL = Protocol(
     dataset="1" * 32,
@@ -51,6 +51,13 @@ def test_a_differing_metric_is_named_by_itself() -> None:
     changed = replace(PROTOCOL, metrics={"psnr": "one", "ssim": "other"})
     assert difference(PROTOCOL, changed) == ["metrics.ssim"]
     assert difference(changed, replace(changed, metrics={"psnr": "one"})) == ["metrics.ssim"]
+
+
+def test_what_only_one_has_differs_even_from_nothing() -> None:
+    sets = SetProtocol("1" * 32, "2" * 32, {}, {}, 8, (64, 64), "[0, 1]", {})
+    unasked = replace(PROTOCOL, likelihood_samples=None)
+    assert "likelihood_samples" in difference(unasked, sets)
+    assert difference(unasked, sets) == difference(sets, unasked)
 
 
 def test_equal_protocols_do_not_differ() -> None:

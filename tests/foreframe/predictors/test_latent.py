@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -144,21 +145,24 @@ def test_a_context_of_its_own_sees_nothing_of_the_future(predictor: Latent) -> N
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_context_that_fills_no_code_is_led_by_copies_of_its_first_frame(
-    predictor: Latent, whole: bool
+    predictor: Latent, driven: Latent, whole: bool
 ) -> None:
-    real = frames(2, 8)
+    """Nothing moves between copies, so the actions of these are zeros."""
+    real, acted = frames(2, 8), actions(2, 8)
     led = torch.cat([real[:, :1].expand(-1, 3, -1, -1, -1), real], dim=1)
-    draws = Draws.first(0, [0, 1])
-    found, expected = (
-        predictor.predict(
-            Context(clips[:, :given], [0, 1], whole=clips[:, :seen] if whole else None),
-            7,
-            DRAWN,
-            draws,
-        ).frames
-        for clips, given, seen in ((real, 1, 5), (led, 4, 8))
-    )
-    assert torch.equal(found, expected)
+    rested = torch.cat([torch.zeros(2, 3, 2), acted], dim=1)
+    for each in (predictor, driven):
+        found, expected = (
+            each.predict(
+                # Of a whole clip a window is seen, and nothing beyond it.
+                Context(clips[:, :given], [0, 1], own, whole=clips if whole else None),
+                7,
+                DRAWN,
+                Draws.first(0, [0, 1]),
+            ).frames
+            for clips, given, own in ((real, 1, acted), (led, 4, rested))
+        )
+        assert torch.equal(found, expected)
 
 
 def test_the_bound_of_any_length_is_that_of_the_filled_clip(predictor: Latent) -> None:
@@ -176,17 +180,23 @@ def test_contexts_that_leave_nothing_to_predict_are_refused(predictor: Latent) -
 
 # Half of the first window is one code of the top, of the second it is two.
 @pytest.mark.parametrize("window", [8, 16])
-def test_without_a_context_clips_are_generated(predictor: Latent, window: int) -> None:
-    other, nothing, half = with_window(predictor, window), frames(2, 0), window // 2
-    long = predict(other, nothing, 2 * window - 2, clips=(3, 4))
-    assert long.shape == (2, 2 * window - 2, tiny.SIZE, tiny.SIZE, 3)
-    assert torch.equal(predict(other, nothing, 5, clips=(3, 4)), long[:, :5])
+@pytest.mark.parametrize("acted", [False, True])
+def test_without_a_context_clips_are_generated(
+    predictor: Latent, driven: Latent, window: int, acted: bool
+) -> None:
+    other, half = with_window(driven if acted else predictor, window), window // 2
+    length, led = 2 * window - 2, actions(2, 2 * window) if acted else None
+    context, draws = Context(frames(2, 0), (3, 4), led), Draws.first(0, (3, 4))
+    long = other.predict(context, length, DRAWN, draws).frames
+    assert long.shape == (2, length, tiny.SIZE, tiny.SIZE, 3)
+    assert torch.equal(other.predict(context, 5, DRAWN, draws).frames, long[:, :5])
     assert not torch.equal(long[0], long[1])
-    codes = seen(other, Context(nothing, [3, 4]))
+    codes = seen(other, context)
     assert torch.equal(other.decode(codes), long[:, :window])
-    # The second window goes on from the last half of the first.
+    # The second window goes on from the last half of the first, and from what led to that.
     again = {level: ids[:, ids.shape[1] // 2 :] for level, ids in codes.items()}
-    second = other.extend(again, DRAWN, Draws.first(0, [3, 4]), 1)
+    later = None if led is None else led[:, half : half + window]
+    second = other.extend(again, DRAWN, draws, 1, actions_BTA=later)
     assert torch.equal(other.decode(second)[:, half:], long[:, window : window + half])
 
 
@@ -301,3 +311,34 @@ def test_actions_that_are_needed_are_asked_for(predictor: Latent, driven: Latent
     assert driven.takes_actions and not predictor.takes_actions
     with pytest.raises(UserError, match="level top takes actions, but none are given"):
         predict(driven, frames(1, 4), 4, ARGMAX)
+
+
+def test_one_prior_that_takes_actions_is_enough_to_need_them(
+    predictor: Latent, driven: Latent
+) -> None:
+    for level in ("top", "bottom"):
+        one = {**predictor.priors, level: driven.priors[level]}
+        assert dataclasses.replace(predictor, priors=one).takes_actions
+
+
+# ---- what is said of a predictor
+
+
+def test_what_was_chosen_is_every_setting_and_where_actions_come_from(
+    predictor: Latent, driven: Latent
+) -> None:
+    for each, known in ((predictor, {}), (driven, {"actions": "recorded"})):
+        networks = {"autoencoder": each.autoencoder, **each.priors}
+        settings = {
+            name: network.settings.model_dump(mode="json") for name, network in networks.items()
+        }
+        choice = DRAWN.model_dump(mode="json")
+        assert each.chosen(DRAWN) == {**settings, "choice": choice, **known}
+        assert each.chosen(None) == {"autoencoder": settings["autoencoder"]}
+
+
+@pytest.mark.parametrize(("given", "left"), [(0, 8), (1, 4), (4, 4)])
+def test_codes_that_are_given_are_not_sampled(predictor: Latent, given: int, left: int) -> None:
+    for level, found in predictor.operations(given).items():
+        codes = math.prod(predictor.priors[level].grid)
+        assert found["codes"] == codes * left // predictor.window.frames

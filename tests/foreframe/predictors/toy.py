@@ -8,11 +8,13 @@ Shapes: N clips, B futures, h frames, H rows, W columns, C = 3 colours, V = 256 
 samples.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from foreframe.config.sampling import Options
-from foreframe.predictors import Context, LogWeights, Prediction, Predictor
+from foreframe.predictors import Context, LikelihoodKind, LogWeights, Prediction, Predictor
 from foreframe.randomness import Draws
 
 
@@ -50,7 +52,7 @@ class Histogram(Predictor):
 
     options = Heat
     generates = True
-    likelihood_kind = "exact"
+    likelihood_kind: ClassVar[LikelihoodKind] = "exact"
 
     def __init__(self, table_HWCV: Tensor) -> None:
         self.table_HWCV = table_HWCV
