@@ -14,6 +14,8 @@ from foreframe.artefacts.digest import digest
 from foreframe.data import normalization
 from foreframe.data.clips import load_split
 from foreframe.evaluation.protocol import SetProtocol
+from foreframe.metrics import code_baselines
+from foreframe.metrics.code_counts import CodeCounts
 from stages import measure
 from tests.stages.evaluation_models import CODES
 from tests.stages.evaluation_study import FRAMES, LEVELS, SIZE, Study, make
@@ -49,10 +51,16 @@ def test_the_error_is_that_of_direct_reconstruction(done: Study) -> None:
     normalizer = normalization.Normalizer.load(done.path("normalization"))
     view, runs = model.settings.view, load_split(done.path("split"))
     with view.clips(done.path("frames"), runs, "test") as clips:
-        real = normalizer.normalize(clips.read(numpy.arange(len(clips))))
+        shown = clips.read(numpy.arange(len(clips)))
+    real = normalizer.normalize(shown)
     with torch.no_grad():
-        expected = (model.reconstruct(real) - real).double().square().mean().item()
+        found = model.reconstruct(real)
+    expected = (found - real).double().square().mean().item()
     assert done.measured()["autoencoder"]["mse"]["test"] == pytest.approx(expected, rel=1e-5)
+    # Of 8-bit frames, and a mean over frames: not that of the mean error.
+    squares = (normalizer.denormalize(found).double() - shown.double()).square()
+    decibels = 10 * (255**2 / squares.mean(dim=(2, 3, 4))).log10().mean().item()
+    assert done.measured()["autoencoder"]["psnr"]["test"] == pytest.approx(decibels, rel=1e-5)
 
 
 def test_the_likelihood_is_that_of_one_pass_over_the_set(done: Study) -> None:
@@ -63,6 +71,24 @@ def test_the_likelihood_is_that_of_one_pass_over_the_set(done: Study) -> None:
         with torch.no_grad():
             expected = -prior.log_prob(codes[level], prior.condition(codes)).double().mean().item()
         assert done.measured()["priors"][level]["nll"]["test"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_baselines_are_fitted_on_the_training_codes(done: Study) -> None:
+    counts = {}
+    with h5py.File(done.path("latents")) as file:
+        for name in ("train", "test"):
+            for level in LEVELS:
+                counts[name, level] = CodeCounts(CODES)
+                counts[name, level].update(torch.from_numpy(file[name][level][:]).long())
+    for level in LEVELS:
+        fitted, test = code_baselines.fit(counts["train", level]), counts["test", level]
+        expected = {
+            "unigram": fitted.unigram_nats(test),
+            "copy_previous": fitted.copy_previous_nats(test),
+            "bigram": fitted.bigram_nats(test),
+        }
+        baselines = done.measured()["priors"][level]["baselines"]
+        assert {name: found["test"] for name, found in baselines.items()} == pytest.approx(expected)
 
 
 def test_untrained_priors_are_near_chance(done: Study) -> None:

@@ -39,6 +39,16 @@ def test_samples_of_the_layout_are_read_by_clip(study: tiny.Study) -> None:
     assert external.protocols_of(study.path("external_samples")) == {path: "samples"}
 
 
+def test_parts_of_the_samples_of_a_clip_are_all_of_them(study: tiny.Study) -> None:
+    futures = frames(2, 3)
+    futures[1] += numpy.arange(3, dtype=numpy.uint8)[:, None, None, None, None]
+    path = tiny.make_external(study, futures)
+    clips = tiny.clipped(study, tiny.protocol(samples=3))
+    with external.all_fitting([path], clips, []) as (samples,):
+        parts = [part.numpy() for part in samples.entry.parts(1, 2)]
+    assert numpy.array_equal(numpy.concatenate(parts), futures[1])
+
+
 def test_one_future_is_enough_where_nothing_is_drawn(study: tiny.Study) -> None:
     path = tiny.make_external(study, frames(2, 1))
     assert read(study, path, samples=100).shape == (1, HORIZON, tiny.SIZE, tiny.SIZE, 3)
