@@ -217,3 +217,6 @@ def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
         scores.update(clip[0], futures)
     ends = evaluation.summarize(scores)["predictors"]["mean_frame"]["psnr"]
     assert ends["low"] < ends["mean"] < ends["high"]
+    by_frame = evaluation.per_frame(scores)
+    triples = zip(by_frame["psnr_low"], by_frame["psnr"], by_frame["psnr_high"], strict=True)
+    assert all(low < mean < high for low, mean, high in triples)
