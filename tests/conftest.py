@@ -10,6 +10,21 @@ from filelock import FileLock
 from tests import smoke
 from tests.needs import has_program
 
+STUDIES = ("by_dvc", "by_snakemake", "replicated")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what they made go to one process: those of a file, and those of the study.
+
+    Else every process makes it anew, or waits while another one does.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            uses_study = not {*STUDIES}.isdisjoint(getattr(item, "fixturenames", ()))
+            name = "study" if uses_study else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(name))
+
 
 @pytest.fixture(scope="session")
 def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
@@ -38,7 +53,7 @@ def replicated(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) ->
     clone = smoke.Clone(root / "replication", root / "replication.home")
     with FileLock(root / "replication.lock"):
         if not (root / "replication.ready").exists():
-            smoke.copy(by_dvc, clone.folder)
+            clone = smoke.copy(by_dvc, clone.folder)
             clone.run("snakemake", "--cores", "2", "replication")
             (root / "replication.ready").touch()
     return clone
