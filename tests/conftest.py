@@ -1,8 +1,10 @@
 """What tests share: one smoke pipeline by each engine, run once however many processes test."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -13,17 +15,27 @@ from tests.needs import has_program
 STUDIES = ("by_dvc", "by_snakemake", "replicated")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Tests that share what they made go to one process: those of a file, and those of the study.
 
-    Else every process makes it anew, or waits while another one does.
+    Else every process makes it anew, or waits while another one does. The marks that xdist has for
+    this are without effect under pytest 9.
     """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            uses_study = not {*STUDIES}.isdisjoint(getattr(item, "fixturenames", ()))
-            name = "study" if uses_study else item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(name))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _scope(nodeid.partition("::")[0])
+
+    return Scheduling(config, log)
+
+
+@functools.cache
+def _scope(file: str) -> str:
+    text = (smoke.ROOT / file).read_text(encoding="utf-8")
+    uses_study = "smoke.Clone" in text and any(name in text for name in STUDIES)
+    return "study" if uses_study else file
 
 
 @pytest.fixture(scope="session")
