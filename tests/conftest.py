@@ -1,14 +1,41 @@
 """What tests share: one smoke pipeline by each engine, run once however many processes test."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from tests import smoke
 from tests.needs import has_program
+
+STUDIES = ("by_dvc", "by_snakemake", "replicated")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Tests that share what they made go to one process: those of a file, and those of the study.
+
+    Else every process makes it anew, or waits while another one does. The marks that xdist has for
+    this are without effect under pytest 9.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _scope(nodeid.partition("::")[0])
+
+    return Scheduling(config, log)
+
+
+@functools.cache
+def _scope(file: str) -> str:
+    text = (smoke.ROOT / file).read_text(encoding="utf-8")
+    uses_study = "smoke.Clone" in text and any(name in text for name in STUDIES)
+    return "study" if uses_study else file
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +65,7 @@ def replicated(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) ->
     clone = smoke.Clone(root / "replication", root / "replication.home")
     with FileLock(root / "replication.lock"):
         if not (root / "replication.ready").exists():
-            smoke.copy(by_dvc, clone.folder)
+            clone = smoke.copy(by_dvc, clone.folder)
             clone.run("snakemake", "--cores", "2", "replication")
             (root / "replication.ready").touch()
     return clone

@@ -1,11 +1,16 @@
 """The smoke pipeline: the project as it stands, copied to a folder of its own and run there."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
+
+from workflow import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
@@ -52,7 +57,7 @@ def clone(folder: Path, preset: str = "smoke") -> Clone:
     traces = folder.with_name(folder.name + ".home")
     traces.mkdir(parents=True)
     result = Clone(folder, traces)
-    result.run(sys.executable, "-m", "workflow.cli", "preset", preset)
+    assert foreframe(folder, "preset", preset).returncode == 0
     _git(folder, "init", "-q")
     _git(folder, "add", "-A")
     _git(
@@ -69,9 +74,33 @@ def clone(folder: Path, preset: str = "smoke") -> Clone:
 
 
 def copy(other: Clone, folder: Path) -> Clone:
-    """Copy a clone with all it has made, for a test that changes it."""
+    """Copy a clone with all it has made, for a test that changes it; nothing is traced there."""
     shutil.copytree(other.folder, folder)
-    return Clone(folder, other.traces)
+    result = Clone(folder, folder.with_name(folder.name + ".home"))
+    result.traces.mkdir()
+    return result
+
+
+def foreframe(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command `foreframe` in a folder, in this process: the start of Python is saved."""
+    out, errors = io.StringIO(), io.StringIO()
+    code: object = 0
+    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, {"PATH": path}),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
+        try:
+            cli.main(words)
+        except SystemExit as end:
+            code = end.code
+    if isinstance(code, str):  # what Python writes, and the code it ends with then
+        errors.write(f"{code}\n")
+        code = 1
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
 
 
 def trace(result: Clone) -> None:

@@ -1,12 +1,11 @@
 """Laws of the house, held against the text of the project rather than against its behaviour."""
 
 import ast
+import functools
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import pytest
 
 from tests.smoke import ROOT
 from workflow import dag, studies
@@ -28,6 +27,7 @@ CLOCKS = {
 WRITING = {"write_text", "write_bytes", "to_csv", "to_json", "save_file"}
 
 
+@functools.cache
 def tracked() -> list[Path]:
     """Return the files that git tracks, or would."""
     names = subprocess.run(
@@ -41,25 +41,45 @@ def tracked() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-FILES = tracked()
-PYTHON = {str(path.relative_to(ROOT)): path for path in FILES if path.suffix == ".py"}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in PYTHON.items()}
-# Tests write freely into their own folders.
-SHIPPED = {name: tree for name, tree in TREES.items() if not name.startswith("tests/")}
-STAGES = {name: tree for name, tree in TREES.items() if name.startswith("stages/")}
-LIBRARY = {name: tree for name, tree in TREES.items() if name.startswith("foreframe/")}
+# Files are read, and their calls listed, once for all rules, and not before a rule is tried.
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@functools.cache
+def python() -> Mapping[str, Path]:
+    """Return the files of Python by their names in the project."""
+    return {str(path.relative_to(ROOT)): path for path in tracked() if path.suffix == ".py"}
+
+
+@functools.cache
+def trees(folder: str = "") -> Mapping[str, ast.Module]:
+    """Return the syntax trees of all files of Python, or of those below a folder."""
+    if folder:
+        return {name: tree for name, tree in trees().items() if name.startswith(folder)}
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in python().items()}
+
+
+def shipped() -> Mapping[str, ast.Module]:
+    """Return the trees of all but the tests, which write freely into their own folders."""
+    return {name: tree for name, tree in trees().items() if not name.startswith("tests/")}
+
+
+def made_of() -> Mapping[str, ast.Module]:
+    """Return the trees of what makes results: the stages and the library."""
+    return {**trees("stages/"), **trees("foreframe/")}
+
+
+@functools.cache
+def calls(tree: ast.AST) -> tuple[tuple[str, ast.Call], ...]:
+    return tuple(
+        (ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)
+    )
 
 
 def places(name: str, nodes: list[ast.Call]) -> list[str]:
     return [f"{name}:{node.lineno}: {ast.unparse(node)}" for node in nodes]
 
 
+@functools.cache
 def imports(tree: ast.AST) -> set[str]:
     found = set()
     for node in ast.walk(tree):
@@ -71,29 +91,32 @@ def imports(tree: ast.AST) -> set[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert STAGES
-    assert LIBRARY
-    assert ROOT / "dvc.yaml" in FILES
+    assert trees("stages/")
+    assert trees("foreframe/")
+    assert ROOT / "dvc.yaml" in tracked()
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_nothing_that_is_loaded_can_run_code(name: str) -> None:
-    tree = TREES[name]
-    assert places(name, [node for text, node in calls(tree) if text in FORBIDDEN_CALLS]) == []
-    assert {module.partition(".")[0] for module in imports(tree)} & FORBIDDEN_MODULES == set()
+def test_nothing_that_is_loaded_can_run_code() -> None:
+    wrong = []
+    for name, tree in shipped().items():
+        wrong += places(name, [node for text, node in calls(tree) if text in FORBIDDEN_CALLS])
+        modules = {module.partition(".")[0] for module in imports(tree)} & FORBIDDEN_MODULES
+        wrong += [f"{name} imports {module}" for module in sorted(modules)]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_no_check_is_softened_and_no_shell_is_used(name: str) -> None:
+def test_no_check_is_softened_and_no_shell_is_used() -> None:
     wrong = [
-        node
-        for _, node in calls(TREES[name])
+        place
+        for name, tree in shipped().items()
+        for _, node in calls(tree)
         for keyword in node.keywords
         if keyword.arg in FORBIDDEN_KEYWORDS
         and isinstance(keyword.value, ast.Constant)
         and keyword.value.value == FORBIDDEN_KEYWORDS[keyword.arg]
+        for place in places(name, [node])
     ]
-    assert places(name, wrong) == []
+    assert wrong == []
 
 
 def opens_to_write(text: str, node: ast.Call) -> bool:
@@ -119,44 +142,50 @@ def atomically(tree: ast.AST) -> set[ast.AST]:
     }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_files_are_written_by_the_atomic_writer_alone(name: str) -> None:
-    if name.startswith("foreframe/artefacts/"):
-        return
-    safe = atomically(TREES[name])
-    wrong = [
-        node
-        for text, node in calls(TREES[name])
-        if node not in safe and "atomic." not in ast.unparse(node)
-        if opens_to_write(text, node) or text.rpartition(".")[2] in WRITING
-    ]
-    assert places(name, wrong) == []
+def test_files_are_written_by_the_atomic_writer_alone() -> None:
+    wrong = []
+    for name, tree in shipped().items():
+        if name.startswith("foreframe/artefacts/"):
+            continue
+        safe = atomically(tree)
+        writing = [
+            node
+            for text, node in calls(tree)
+            if opens_to_write(text, node) or text.rpartition(".")[2] in WRITING
+            if node not in safe and "atomic." not in ast.unparse(node)
+        ]
+        wrong += places(name, writing)
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", [*STAGES, *LIBRARY])
-def test_no_result_can_depend_on_the_clock(name: str) -> None:
-    assert places(name, [node for text, node in calls(TREES[name]) if text in CLOCKS]) == []
+def test_no_result_can_depend_on_the_clock() -> None:
+    wrong = []
+    for name, tree in made_of().items():
+        wrong += places(name, [node for text, node in calls(tree) if text in CLOCKS])
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", [*STAGES, *LIBRARY])
-def test_random_numbers_come_from_positions(name: str) -> None:
+def test_random_numbers_come_from_positions() -> None:
     """No global seed, and no generator but those of foreframe.randomness."""
-    if name == "foreframe/randomness.py":
-        return
     seeding = {
         "torch.manual_seed", "torch.seed", "torch.cuda.manual_seed_all", "torch.Generator",
         "random.seed", "random.Random", "numpy.random.seed", "np.random.seed",
         "numpy.random.default_rng", "np.random.default_rng",
     }  # fmt: skip
-    assert places(name, [node for text, node in calls(TREES[name]) if text in seeding]) == []
-    assert "random" not in imports(TREES[name])
+    wrong = []
+    for name, tree in made_of().items():
+        if name == "foreframe/randomness.py":
+            continue
+        wrong += places(name, [node for text, node in calls(tree) if text in seeding])
+        wrong += [f"{name} imports random"] * ("random" in imports(tree))
+    assert wrong == []
 
 
-@pytest.mark.parametrize("name", PYTHON)
-def test_files_are_short_and_begin_with_what_they_are(name: str) -> None:
-    text = PYTHON[name].read_text(encoding="utf-8")
-    assert text.count("\n") <= LONGEST_FILE
-    assert ast.get_docstring(TREES[name]) or not text.strip()
+def test_files_are_short_and_begin_with_what_they_are() -> None:
+    texts = {name: path.read_text(encoding="utf-8") for name, path in python().items()}
+    assert [name for name, text in texts.items() if text.count("\n") > LONGEST_FILE] == []
+    said = {name for name, tree in trees().items() if ast.get_docstring(tree)}
+    assert [name for name, text in texts.items() if text.strip() and name not in said] == []
 
 
 def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.ClassDef]:
@@ -180,23 +209,26 @@ def returns_tensors(node: ast.FunctionDef) -> bool:
 SHAPE = re.compile(r"\([A-Za-z0-9_.+*/' -]+(?:,[^()]*)\)|\b[a-z]+_[A-Z]{1,6}\b|scalar|shape")
 
 
-@pytest.mark.parametrize("name", LIBRARY)
-def test_what_is_public_says_what_it_does_and_which_shapes_it_returns(name: str) -> None:
-    silent = []
-    for node in public(LIBRARY[name]):
+def silent(name: str, tree: ast.Module) -> Iterator[str]:
+    """Yield what is public in a file of the library and does not say enough."""
+    for node in public(tree):
         text = ast.get_docstring(node)
         overrides = any("override" in ast.unparse(mark) for mark in node.decorator_list)
         if not text and not overrides:
-            silent.append(f"{name}:{node.lineno} {node.name} has no docstring")
+            yield f"{name}:{node.lineno} {node.name} has no docstring"
         elif isinstance(node, ast.FunctionDef) and text and returns_tensors(node):
             names = " ".join(argument.arg for argument in [*node.args.args, *node.args.kwonlyargs])
             if not SHAPE.search(text) and not SHAPE.search(names):
-                silent.append(f"{name}:{node.lineno} {node.name} names no shape")
-    assert silent == []
+                yield f"{name}:{node.lineno} {node.name} names no shape"
+
+
+def test_what_is_public_says_what_it_does_and_which_shapes_it_returns() -> None:
+    found = [line for name, tree in trees("foreframe/").items() for line in silent(name, tree)]
+    assert found == []
 
 
 def test_every_stage_is_a_file_and_every_file_a_stage() -> None:
-    files = {Path(name).stem for name in STAGES} - {"__init__"}
+    files = {Path(name).stem for name in trees("stages/")} - {"__init__"}
     named = {studies.local(stage.name).partition("@")[0] for stage in dag.read(ROOT)}
     assert named <= files
     # Until a study has a network of some role, the toys alone pass its stages.
@@ -204,10 +236,13 @@ def test_every_stage_is_a_file_and_every_file_a_stage() -> None:
     assert {f"stages.{name}" for name in files - named} <= toys
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_no_stage_imports_another(name: str) -> None:
-    others = {module for module in imports(TREES[name]) if module.split(".")[0] == "stages"}
-    assert others == set()
+def test_no_stage_imports_another() -> None:
+    wrong = {
+        name: others
+        for name, tree in trees("stages/").items()
+        if (others := {module for module in imports(tree) if module.split(".")[0] == "stages"})
+    }
+    assert wrong == {}
 
 
 # Folders that exist on one machine only, and addresses of a private network.
@@ -219,23 +254,25 @@ MACHINE = re.compile(
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".in", ".sh", ".typ", ".bib", ".lock", ".json", ""}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if path.suffix in TEXT and path != Path(__file__).resolve()],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_nothing_names_a_folder_or_host_of_one_machine(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if MACHINE.search(line)] == []
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield the name and the content of each file of text but this, which holds the patterns."""
+    for path in tracked():
+        if path.suffix in TEXT and path != Path(__file__).resolve():
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+
+
+def test_nothing_names_a_folder_or_host_of_one_machine() -> None:
+    wrong = [
+        f"{name}: {line}"
+        for name, text in texts()
+        for line in text.splitlines()
+        if MACHINE.search(line)
+    ]
+    assert wrong == []
 
 
 def test_hosts_to_download_from_stand_in_two_files_alone() -> None:
     pattern = re.compile(r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|npmjs\.|debian\.org")
-    found = {
-        str(path.relative_to(ROOT))
-        for path in FILES
-        if path.suffix in TEXT and path != Path(__file__).resolve()
-        if pattern.search(path.read_text(encoding="utf-8"))
-    }
+    found = {name for name, text in texts() if pattern.search(text)}
     # Where packages come from, and where a user may fetch published weights.
     assert found <= {"workflow/install.py", "foreframe/features/registry.py"}

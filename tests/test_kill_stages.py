@@ -232,19 +232,19 @@ def steps(made: Stage) -> int:
     return max((int(name.removeprefix("step-")) for name in names), default=0)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_a_training_which_then_goes_on(
-    number: int, code: int, by_dvc: smoke.Clone, tmp_path: Path
-) -> None:
+def test_a_signal_stops_a_training_which_then_goes_on(by_dvc: smoke.Clone, tmp_path: Path) -> None:
     made = stage(smoke.copy(by_dvc, tmp_path / "study"), "train_autoencoder")
-    with made.started() as running:
-        await_checkpoint_after(made, 0)
-        child = program(running)
-        assert child is not None
-        child.send_signal(number)
-        assert running.wait(20) == code
-        made.check_whole()
-    kept = steps(made)
+    kept = 0
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with made.started() as running:
+            await_checkpoint_after(made, kept)
+            child = program(running)
+            assert child is not None
+            child.send_signal(number)
+            assert running.wait(20) == code
+            made.check_whole()
+            assert not kept or f"goes on after step {kept}." in running.text
+        kept = steps(made)
     with made.started() as running:
         assert running.wait() == 0, running.text
         assert f"goes on after step {kept}." in running.text

@@ -52,14 +52,15 @@ def test_the_network_is_cut_off(by_dvc: smoke.Clone) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "dvc status",
         "dvc repro",
         "dvc metrics show",
-        "dvc params diff",
-        "dvc dag",
         "snakemake --dry-run",
         f"{sys.executable} -m workflow.cli check",
         f"{sys.executable} -m workflow.cli doctor",
+        # They read what those above read.
+        pytest.param("dvc status", marks=pytest.mark.slow),
+        pytest.param("dvc params diff", marks=pytest.mark.slow),
+        pytest.param("dvc dag", marks=pytest.mark.slow),
     ],
 )
 def test_a_command_works_without_a_network(command: str, by_dvc: smoke.Clone) -> None:

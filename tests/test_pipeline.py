@@ -62,31 +62,33 @@ def test_a_reworded_comment_makes_nothing_stale_but_the_versions(
     assert "up to date" in copy.run("dvc", "status", "dvc.yaml").stdout
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("learning_rate: 0.0012", "learning_rate: 1.0e+30", "is not a finite number"),
-        ("clips: 2", "clips: 2000", "but the test set has"),
-        ("seed: 0", "seed: -1", "greater than or equal to 0"),
-    ],
+# What makes a stage fail: late in the study, in a training, and before any work.
+FAILURES = (
+    ("clips: 2", "clips: 2000", "but the test set has"),
+    ("learning_rate: 0.0012", "learning_rate: 1.0e+30", "is not a finite number"),
+    ("seed: 0", "seed: -1", "greater than or equal to 0"),
 )
+
+
 def test_a_failed_stage_leaves_earlier_artefacts_and_its_own_older_ones_can_be_had_again(
-    old: str, new: str, message: str, by_dvc: smoke.Clone, tmp_path: Path
+    by_dvc: smoke.Clone, tmp_path: Path
 ) -> None:
     copy = smoke.copy(by_dvc, tmp_path / "copy")
     params = copy.folder / "params.yaml"
-    assert old in params.read_text()
-    params.write_text(params.read_text().replace(old, new))
-    run = copy.run("dvc", "repro", "--quiet", check=False)
-    assert run.returncode != 0
-    assert message in run.stderr
-    assert "Traceback" not in run.stderr
-    # What the failed stage would have made is missing, never half there; the rest is as it was.
-    for path, md5 in outputs(by_dvc).items():
-        found = copy.folder / path
-        assert not found.exists() or digest.digest(found) == md5, path
-    assert not list(copy.folder.glob("data/**/.*.tmp"))
-    params.write_text(params.read_text().replace(new, old))
+    before = params.read_text()
+    for old, new, message in FAILURES:
+        assert old in before
+        params.write_text(before.replace(old, new))
+        run = copy.run("dvc", "repro", "--quiet", check=False)
+        assert run.returncode != 0
+        assert message in run.stderr
+        assert "Traceback" not in run.stderr
+        # What the failed stage would have made is missing, never half there; the rest is as it was.
+        for path, md5 in outputs(by_dvc).items():
+            found = copy.folder / path
+            assert not found.exists() or digest.digest(found) == md5, path
+        assert not list(copy.folder.glob("data/**/.*.tmp"))
+    params.write_text(before)
     copy.run("dvc", "repro", "--quiet")
     assert lock(copy) == lock(by_dvc)
     assert all(digest.digest(copy.folder / path) == md5 for path, md5 in outputs(copy).items())

@@ -23,7 +23,7 @@ from foreframe.config import explaining, params, reading
 from foreframe.errors import ArtefactError, UserError
 from stages import versions
 from tests import smoke
-from tests.test_house_rules import SHIPPED, calls
+from tests.test_house_rules import calls, shipped
 
 ROOT = smoke.ROOT
 Values = dict[str, Any]
@@ -127,7 +127,7 @@ def test_arrays_cannot_reach_into_other_files(
 def test_yaml_is_read_by_loaders_that_make_plain_data_alone() -> None:
     found = [
         (name, {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords})
-        for name, tree in SHIPPED.items()
+        for name, tree in shipped().items()
         for text, node in calls(tree)
         if text.rpartition(".")[2] == "YAML"
     ]

@@ -1,13 +1,15 @@
 """Ways to damage the tiny project of tests/workflow/tiny.py, and `foreframe verify` run on it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import forking, smoke
 from tests.smoke import PROGRAMS
-from tests.workflow import tiny
+from tests.workflow import engines, tiny
 from workflow import verify
 from workflow.verification import findings, study
 from workflow.verification.findings import Finding
@@ -35,7 +37,7 @@ def _run(folder: Path, *targets: str) -> Path:
 def copy(made: Path, folder: Path, *, remote: bool) -> Path:
     """Copy a project that has been run; DVC has looked at every file of it, and trusts them."""
     shutil.copytree(made, folder, symlinks=True)
-    assert "up to date" in tiny.run(folder, "dvc", "status")
+    assert engines.status(folder) == set()
     if remote:
         tiny.run(folder, "dvc", "remote", "add", "far", str(folder.with_name("far")))
         tiny.run(folder, "dvc", "push", "-r", "far")
@@ -78,7 +80,10 @@ def follow(folder: Path, found: list[Finding]) -> None:
     assert any(finding.cure.commands for finding in found), [finding.cure for finding in found]
     for finding in found:
         for command in finding.cure.commands:
-            tiny.run(folder, "sh", "-c", command)
+            words = shlex.split(command)
+            # A shell reads what is printed; these words it would leave as they are.
+            plain = shlex.join(words) == command and words[0] in forking.MAINS
+            tiny.run(folder, *(words if plain else ("sh", "-c", command)))
 
 
 def heal(folder: Path, found: list[Finding], again: Callable[[], list[Finding]]) -> None:
@@ -92,10 +97,15 @@ def heal(folder: Path, found: list[Finding], again: Callable[[], list[Finding]])
     assert findings.exit_code(found) == 0, text
 
 
-def cli(folder: Path, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+def cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `foreframe verify` in this process."""
+    return smoke.foreframe(folder, "verify", *arguments)
+
+
+def started(folder: Path, path: str) -> subprocess.CompletedProcess[str]:
     """Run `foreframe verify` as a user does, with another folder first in Python's path."""
     return subprocess.run(
-        ["python", "-m", "workflow.cli", "verify", *arguments],
+        ["python", "-m", "workflow.cli", "verify"],
         cwd=folder,
         env={
             **os.environ,

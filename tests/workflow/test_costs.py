@@ -1,7 +1,6 @@
 """Costs: exact numbers from facts, time and memory from the log, and a dash for what is unknown."""
 
 import json
-import sys
 from pathlib import Path
 
 import h5py
@@ -12,11 +11,9 @@ from foreframe.running import spending
 from tests import smoke
 from workflow import costs, dag, studies
 
-COMMAND = (sys.executable, "-m", "workflow.cli", "costs")
-
 
 def test_every_stage_that_ran_here_has_time_memory_and_bytes(by_dvc: smoke.Clone) -> None:
-    found = json.loads(by_dvc.run(*COMMAND, "--json").stdout)
+    found = json.loads(smoke.foreframe(by_dvc.folder, "costs", "--json").stdout)
     assert found["schema"] == "foreframe/costs"
     rows = {row["stage"]: row for row in found["stages"]}
     stages = {stage.name: stage for stage in dag.read(by_dvc.folder) if stage.study == "main"}
@@ -48,7 +45,7 @@ def test_parameters_and_operations_are_those_of_the_facts(by_dvc: smoke.Clone) -
 
 def test_a_clone_without_a_log_shows_dashes(tmp_path: Path) -> None:
     clone = smoke.clone(tmp_path / "clone")
-    text = clone.run(*COMMAND).stdout
+    text = smoke.foreframe(clone.folder, "costs").stdout
     assert "train_prior@top" in text
     assert "A dash for time" in text
     row = next(line for line in text.splitlines() if line.startswith("collect"))

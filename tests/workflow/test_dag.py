@@ -11,9 +11,6 @@ from tests import smoke
 from tests.workflow import engines, tiny
 from workflow import dag
 
-# One process makes the two projects and keeps them.
-pytestmark = pytest.mark.xdist_group("dag")
-
 ALL = {"versions", "collect", "train_loud", "train_quiet", "report"}
 
 

@@ -1,14 +1,12 @@
 """What Snakemake cannot run, or DVC cannot read, is refused in plain words before any work."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from foreframe.errors import UserError
-from tests.smoke import ROOT
+from tests import smoke
 from tests.workflow import engines
 from workflow import dag
 
@@ -46,9 +44,9 @@ def make(folder: Path, dvc_yaml: str) -> Path:
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text(dvc_yaml + "\n")
-    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copy(smoke.ROOT / "Snakefile", folder)
     for name in ("foreframe", "workflow"):
-        (folder / name).symlink_to(ROOT / name)
+        (folder / name).symlink_to(smoke.ROOT / name)
     return folder
 
 
@@ -66,8 +64,7 @@ def test_both_command_lines_say_it_without_a_traceback(name: str, tmp_path: Path
     make(tmp_path, text)
     with pytest.raises(AssertionError) as caught:
         engines.dry_run(tmp_path)
-    command = [sys.executable, "-m", "workflow.cli", "costs"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    run = smoke.foreframe(tmp_path, "costs")
     assert (run.returncode, run.stderr[:7]) == (1, "error: ")
     for printed in (str(caught.value), run.stderr):
         assert message in printed

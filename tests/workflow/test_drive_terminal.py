@@ -56,6 +56,8 @@ def in_terminal(folder: Path) -> tuple[subprocess.Popen[bytes], int, int]:
         cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "LINES": "24"},
         start_new_session=True,
+        # As a terminal starts it; what a script starts in the background ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     return process, ours, theirs
 

@@ -14,9 +14,6 @@ from workflow.verification import study
 from workflow.verification.findings import Finding
 from workflow.verification.hashing import Tally
 
-# One process makes the projects and keeps them.
-pytestmark = pytest.mark.xdist_group("folders")
-
 LONG, SHORT = (f"{RESULTS}/{name}.txt" for name in ("long", "short"))
 REPRO = "dvc repro studies/poems/dvc.yaml"
 

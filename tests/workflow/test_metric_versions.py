@@ -1,12 +1,13 @@
 """A metric is measured, and nothing is drawn: what DVC thinks of futures when metrics change."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from tests import smoke
+from stages import versions as first
+from tests import forking, smoke
+from tests.workflow import engines
 
 STAGES = ("sample@driving", "evaluate@driving")
 FILES = (
@@ -25,21 +26,23 @@ def study(tmp_path: Path) -> smoke.Clone:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     versions(clone)
-    clone.run("dvc", "commit", "--quiet", "--force", *STAGES)
+    done = forking.run(clone.folder, ("dvc", "commit", "--quiet", "--force", *STAGES))
+    assert done.returncode == 0, done.stdout
     return clone
 
 
 def versions(clone: smoke.Clone) -> None:
     """Write the versions of the code, as the first stage does."""
-    words = ["--params", "params.yaml", "--stages", "stages", "--library", "foreframe"]
-    clone.run("python", "-m", "stages.versions", *words, "--out", "data/versions.json")
+    params, out = clone.folder / "params.yaml", clone.folder / "data/versions.json"
+    packages = {"stages": clone.folder / "stages", "library": clone.folder / "foreframe"}
+    first.main(params=params, **packages, out=out)
 
 
 def stale(clone: smoke.Clone) -> set[str]:
     """Return the stages that DVC would run anew."""
     versions(clone)
-    found = json.loads(clone.run("dvc", "status", "--json", *STAGES).stdout)
-    return set(found) & set(STAGES)
+    with engines.opening(clone.folder) as repo:
+        return set(repo.status(targets=[*STAGES])) & set(STAGES)
 
 
 def replace(path: Path, old: str, new: str) -> None:

@@ -41,7 +41,7 @@ def test_every_ready_made_protocol_can_be_added(name: str, project: Path) -> Non
 
 def test_an_added_protocol_has_its_stages(tmp_path: Path) -> None:
     clone = smoke.clone(tmp_path / "clone")
-    clone.run("python", "-m", "workflow.cli", "protocols", "add", "bair_fvd")
+    assert smoke.foreframe(clone.folder, "protocols", "add", "bair_fvd").returncode == 0
     names = {stage.name for stage in dag.read(clone.folder)}
     assert {"sample@bair_fvd", "evaluate@bair_fvd", "sample@driving"} <= names
 

@@ -10,9 +10,6 @@ from tests.workflow import edits, engines, tiny
 from tests.workflow.test_dag_errors import STAGE, make
 from workflow import dag, studies
 
-# One process makes the two projects and keeps them.
-pytestmark = pytest.mark.xdist_group("studies")
-
 SONG = tiny.SONG
 
 

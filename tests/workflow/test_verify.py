@@ -180,7 +180,7 @@ def test_a_remote_behind_a_network_is_read_through_dvc(web: Path) -> None:
 def test_a_broken_dvc_is_named_with_its_cure(made: Path, tmp_path: Path) -> None:
     (tmp_path / "dvc").mkdir()
     (tmp_path / "dvc/__init__.py").write_text("raise ImportError('dvc is broken')")
-    run = damage.cli(made, path=str(tmp_path))
+    run = damage.started(made, str(tmp_path))
     message = "error: the environment is not whole (dvc is broken). Run: make setup\n"
     assert (run.returncode, run.stderr) == (1, message)
 

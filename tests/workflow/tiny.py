@@ -14,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests import forking
 from tests.smoke import PROGRAMS, ROOT
 
 FILES = {
@@ -195,6 +196,10 @@ def make(folder: Path) -> Path:
 
 def run(folder: Path, *command: str) -> str:
     """Run a command in the project and return all it printed; it must succeed."""
+    if command[0] in forking.MAINS:
+        result = forking.run(folder, command)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
     result = subprocess.run(
         command,
         cwd=folder,

@@ -17,7 +17,7 @@ from foreframe.training.samples import Samples
 from tests.foreframe.training import runs
 from tests.needs import needs_gpu
 from tests.smoke import ROOT
-from tests.test_house_rules import SHIPPED, STAGES, calls, places
+from tests.test_house_rules import calls, places, shipped, trees
 
 CPU = Compute(device="cpu", threads=1, precision="float32")
 
@@ -85,21 +85,24 @@ def test_the_environment_that_is_written_down_is_the_one_in_use() -> None:
 SWITCHES = ("use_deterministic_algorithms", "set_deterministic_debug_mode", "fill_uninitialized")
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_nothing_but_prepare_touches_the_mode(name: str) -> None:
-    switched = [
-        node
-        for text, node in calls(SHIPPED[name])
-        if text.rpartition(".")[2] in SWITCHES
-        or any(keyword.arg == "warn_only" for keyword in node.keywords)
-    ]
-    if name == "foreframe/running/compute.py":
-        assert [ast.unparse(node) for node in switched] == [
-            "torch.use_deterministic_algorithms(mode=True)"
+def test_nothing_but_prepare_touches_the_mode() -> None:
+    wrong = []
+    for name, tree in shipped().items():
+        switched = [
+            node
+            for text, node in calls(tree)
+            if text.rpartition(".")[2] in SWITCHES
+            or any(keyword.arg == "warn_only" for keyword in node.keywords)
         ]
-    elif not name.startswith("benchmarks/"):  # one of which measures what the mode costs
-        assert places(name, switched) == []
-    assert "warn_only" not in (ROOT / name).read_text(encoding="utf-8")
+        if name == "foreframe/running/compute.py":
+            assert [ast.unparse(node) for node in switched] == [
+                "torch.use_deterministic_algorithms(mode=True)"
+            ]
+        elif not name.startswith("benchmarks/"):  # one of which measures what the mode costs
+            wrong += places(name, switched)
+        if "warn_only" in (ROOT / name).read_text(encoding="utf-8"):
+            wrong.append(f"{name} names warn_only")
+    assert wrong == []
 
 
 def uses_networks(tree: ast.AST) -> bool:
@@ -107,11 +110,12 @@ def uses_networks(tree: ast.AST) -> bool:
     return any(isinstance(node, ast.arg) and node.arg == "compute" for node in ast.walk(tree))
 
 
-@pytest.mark.parametrize("name", [name for name, tree in STAGES.items() if uses_networks(tree)])
-def test_every_stage_with_networks_prepares_first(name: str) -> None:
+def test_every_stage_with_networks_prepares_first() -> None:
     # Those that train a model of some role hand everything to `learning.learn`.
-    names = {text.rpartition(".")[2] for text, _ in calls(STAGES[name])}
-    assert names & {"prepare", "learn"}
+    stages = {name: tree for name, tree in trees("stages/").items() if uses_networks(tree)}
+    assert stages
+    for name, tree in stages.items():
+        assert {text.rpartition(".")[2] for text, _ in calls(tree)} & {"prepare", "learn"}, name
     learning = ast.parse((ROOT / "foreframe/models/learning.py").read_text(encoding="utf-8"))
     assert "computing.prepare" in {text for text, _ in calls(learning)}
 
