@@ -9,14 +9,14 @@ TORCH ?= auto
 
 LOCKS := $(wildcard requirements/*.lock) pyproject.toml
 
-.PHONY: help report replication studies test test-all lint setup lock clean
+.PHONY: help report study replication studies test test-all lint setup lock clean
 
-report replication studies test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+report study replication studies test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:
 	@echo "make report       set up .venv, run the driving study, write reports/driving/"
-	@echo "make replication  set up .venv, run the replication study and what it needs of the"
-	@echo "                  driving study, write reports/replication/"
+	@echo "make study NAME=driving_thesis"
+	@echo "                  the same for another study, a folder of studies/"
 	@echo "make studies      run every study at its smallest scale, in a clone of what is committed"
 	@echo "make test         set up .venv, check the code, run every quick test"
 	@echo "make test-all     the same with the slow tests"
@@ -24,13 +24,16 @@ help:
 	@echo "make lock         resolve requirements/*.in into *.lock again"
 	@echo "make clean        remove .venv and caches; artefacts stay"
 
-report: .venv/core.installed
-	foreframe check main
-	python -m workflow.alone dvc repro
+report: NAME = driving
+report: study
 
-replication: .venv/core.installed
-	foreframe check replication
-	python -m workflow.alone dvc repro studies/replication/dvc.yaml
+study: .venv/core.installed
+	foreframe check --study "$(NAME)"
+	python -m workflow.alone dvc repro $(or $(wildcard studies/$(NAME)/dvc.yaml),dvc.yaml)
+
+# The name that the thesis study had.
+replication: NAME = driving_thesis
+replication: study
 
 # `python -m` takes the code of the folder it is called in: the clone's.
 studies: .venv/core.installed

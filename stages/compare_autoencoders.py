@@ -6,6 +6,7 @@ stated in standardised units beside that. What a level carries is what the other
 Shapes: B clips, C = 3 colours, T frames, H rows, W columns.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -129,16 +130,26 @@ def main(
     frames: Path,
     split: Path,
     models: tuple[Path, ...],
-    normalization: Path,
-    others: tuple[Path, ...],
-    others_normalization: Path,
+    normalizations: tuple[Path, ...],
     evaluation: Evaluation,
     seed: int,
     compute: Compute,
     out: Path,
 ) -> None:
-    """Measure `models`, and `others`, which learned from other data and so have other norms."""
-    norms = dict.fromkeys(models, normalization) | dict.fromkeys(others, others_normalization)
+    """Measure `models` on the clips of one data set.
+
+    `normalizations` has one file for all models, or one for each: those that learned from other
+    data have other colours.
+
+    Raises:
+        UserError: neither is so, or two models have different views.
+    """
+    if len(normalizations) not in (1, len(models)):
+        raise UserError(
+            f"{len(normalizations)} normalisations for {len(models)} autoencoders. Give one for "
+            "all of them, or one for each."
+        )
+    norms = dict(zip(models, itertools.cycle(normalizations), strict=False))
     device, runs = prepare(compute), load_split(split)
     found: dict[str, Any] = {}
     with torch.inference_mode(), ExitStack() as stack:

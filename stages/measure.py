@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from foreframe import autoencoders
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts import scores as score_file
 from foreframe.artefacts.digest import digest
@@ -103,13 +104,15 @@ def load_models(
     return Models(found.autoencoder, found.priors, found.scaling, device, compute)
 
 
-def summarize(models: Models, protocol: SetProtocol, scores: dict[str, SetScore]) -> dict[str, Any]:
-    """Return the contents of the file of facts."""
+def summarize(
+    run: str, models: Models, protocol: SetProtocol, scores: dict[str, SetScore]
+) -> dict[str, Any]:
+    """Return the contents of the file of facts; `run` is what the autoencoder is called."""
     return {
         "protocol": protocol.facts(),
         "protocol_digest": protocol.digest(),
         "clips": dict(protocol.clips),
-        "autoencoder": summary.autoencoder(models, scores, TRAINING),
+        "autoencoder": {"run": run, **summary.autoencoder(models, scores, TRAINING)},
         "compression": summary.saved_bits(models, protocol.clip_frames, *protocol.frame_size),
         "priors": summary.priors(models, scores, TRAINING),
         "environment": environment(models.device, models.compute),
@@ -154,7 +157,8 @@ def main(
                 if name == TEST:
                     write_examples(examples, networks, clips, codes[name], sampling.show)
         protocol = describe(frames, split, runs, codes, shape_THW)
-    found = summarize(networks, protocol, scores)
+    run = next(path.stem for path in models if loading.schema_of(path) == autoencoders.SCHEMA)
+    found = summarize(run, networks, protocol, scores)
     facts.write(measured, SCHEMA, found)
     score_file.write(metrics, few(found))
 

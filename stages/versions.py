@@ -8,7 +8,7 @@ from pathlib import Path
 
 from foreframe import versions
 from foreframe.artefacts import facts
-from foreframe.config import params as schema
+from foreframe.config import study as schema
 from foreframe.running import stage
 
 
@@ -21,7 +21,10 @@ def main(*, params: Path, stages: Path, library: Path, out: Path) -> None:
     Raises:
         UserError: params.yaml is wrong, and where.
     """
-    protocols = schema.load(params).model_dump(mode="json")["protocols"]
+    protocols = {
+        name: each.model_dump(mode="json")
+        for name, each in schema.load_plain(params).protocols.items()
+    }
     digests = versions.all_versions([stages, library])
     facts.write(out, "versions", versions.of_study(digests, protocols))
 

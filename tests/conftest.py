@@ -60,14 +60,14 @@ def by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
 
 @pytest.fixture(scope="session")
 def replicated(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
-    """A copy of the smoke study in which the replication study has run as well."""
+    """A copy of the smoke study in which the thesis study has run as well."""
     root = _shared(tmp_path_factory)
-    clone = smoke.Clone(root / "replication", root / "replication.home")
-    with FileLock(root / "replication.lock"):
-        if not (root / "replication.ready").exists():
+    clone = smoke.Clone(root / "driving_thesis", root / "driving_thesis.home")
+    with FileLock(root / "driving_thesis.lock"):
+        if not (root / "driving_thesis.ready").exists():
             clone = smoke.copy(by_dvc, clone.folder)
-            clone.run("snakemake", "--cores", "2", "replication")
-            (root / "replication.ready").touch()
+            clone.run("snakemake", "--cores", "2", "driving_thesis")
+            (root / "driving_thesis.ready").touch()
     return clone
 
 

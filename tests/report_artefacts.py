@@ -26,8 +26,8 @@ from foreframe.report.reading import Reader
 from foreframe.report.results import Results
 from stages import inspect_data
 from tests import report_numbers as numbers
+from tests import smoke
 from tests.smoke import ROOT
-from workflow import preset
 
 Frames = NDArray[numpy.uint8]
 
@@ -45,14 +45,14 @@ class Size:
 
 def parameters() -> dict[str, Any]:
     """Return the sections of params.yaml that a report reads: the smoke preset, small and fixed."""
-    sections = preset.values("smoke")
-    del sections["videos"]
+    sections = smoke.parameters()
+    del sections["data"]["driving"]["videos"]
     protocol = sections["protocols"]["driving"]
     protocol["futures"] |= {"clips": 3, "context_encoding": "full_clip"}
     protocol["measures"]["metrics"] = ["psnr", "ssim"]
     choice = {"mode": "argmax", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    sections["autoencoder"]["view"] |= {"frames": numbers.CLIP, "train_stride": 1}
-    sections["autoencoder"]["codebook_size"] = numbers.CODES
+    sections["autoencoders"]["vqvae"]["view"] |= {"frames": numbers.CLIP, "train_stride": 1}
+    sections["autoencoders"]["vqvae"]["codebook_size"] = numbers.CODES
     sections["sampling"] |= {
         "show": numbers.SHOWN,
         "choices": {"argmax": choice, "sampled": {**choice, "mode": "sample"}},
@@ -80,7 +80,7 @@ def make(folder: Path, size: Size | None = None) -> None:
     random = numpy.random.Generator(numpy.random.Philox(1))
     _frames(folder / "frames.h5", size)
     _facts(folder)
-    _training(folder, "autoencoder", size, random)
+    _training(folder, "vqvae", size, random)
     for name in ("top", "bottom"):
         _training(folder / "priors", name, size, random)
     _latents(folder / "latents.h5", size)
@@ -91,7 +91,7 @@ def make(folder: Path, size: Size | None = None) -> None:
     inspect_data.main(
         frames=folder / "frames.h5",
         split=folder / "split.json",
-        view=View(**parameters()["autoencoder"]["view"]),
+        view=View(**parameters()["autoencoders"]["vqvae"]["view"]),
         inspection=folder / "inspection.json",
         arrays=folder / "inspection.h5",
     )
@@ -143,20 +143,20 @@ def _facts(folder: Path) -> None:
 
 
 def _training(folder: Path, name: str, size: Size, random: numpy.random.Generator) -> None:
-    final = 0.08 if name == "autoencoder" else 1.9
-    curve, epochs = _curves(size, final, random, name == "autoencoder")
+    final = 0.08 if name == "vqvae" else 1.9
+    curve, epochs = _curves(size, final, random, name == "vqvae")
     values = {
-        "parameters": {"autoencoder": 98765, "top": 543210, "bottom": 1234567}[name],
+        "parameters": {"vqvae": 98765, "top": 543210, "bottom": 1234567}[name],
         "steps": size.steps,
         "samples": size.steps * 8,
         "environment": numbers.ENVIRONMENT,
         "final": epochs.iloc[-1].to_dict(),
     }
-    schema = "autoencoder" if name == "autoencoder" else "prior"
+    schema = "autoencoder" if name == "vqvae" else "prior"
     weights = {"weight": torch.full((2, 2), float(len(name)))}
     tensors.write(folder / f"{name}.safetensors", weights, schema, {"kind": name})
     values["curve"], values["epochs"] = curve.to_dict("records"), epochs.to_dict("list")
-    if name == "autoencoder":
+    if name == "vqvae":
         values["windows"] = {"train": 290, "validation": 4, "test": 4}
         values["clip_frames"] = numbers.CLIP
     facts.write(folder / f"{name}.json", "training", values)

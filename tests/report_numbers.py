@@ -66,6 +66,7 @@ def models() -> dict[str, Any]:
         "protocol_digest": "cd" * 32,
         "clips": {"train": 290, "validation": 4, "test": 4},
         "autoencoder": {
+            "run": "vqvae",
             "parameters": 98765,
             "mse": _three(0.0612, 0.0041),
             "psnr": _three(29.74, -0.21),

@@ -8,11 +8,20 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from workflow import cli
+from workflow import cli, preset
 
 ROOT = Path(__file__).resolve().parent.parent
+PRESETS = ROOT / "studies/driving/presets"
+
+
+def parameters(name: str = "smoke") -> dict[str, Any]:
+    """Return the driving study's parameters at the scale of a preset."""
+    return preset.values(name, PRESETS)
+
+
 PROGRAMS = Path(sys.executable).parent
 
 # Stands in for `python` in the stages' commands: records the files and sockets they open.

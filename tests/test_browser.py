@@ -19,11 +19,11 @@ from selenium.webdriver.common.by import By
 from tests import smoke
 from tests.needs import needs_program
 
-# Each with the fixture that has made it; that of the replication study takes minutes.
+# Each with the fixture that has made it; that of the thesis study takes minutes.
 PAGES = (
     ("by_dvc", "reports/driving/report.html"),
     ("by_dvc", "reports/driving/data.html"),
-    pytest.param(("replicated", "reports/replication/report.html"), marks=pytest.mark.slow),
+    pytest.param(("replicated", "reports/driving_thesis/report.html"), marks=pytest.mark.slow),
 )
 WIDTHS = (1280, 400)  # pixels: a desk, a telephone
 

@@ -18,7 +18,7 @@ from workflow import dag, studies
 STAGES = {found.name: found for found in dag.read(smoke.ROOT)}
 VERSIONS = "data/versions.json"
 # What the finished study of the tests below has.
-MADE = [path for found in STAGES.values() if found.study == "main" for path in found.outs]
+MADE = [path for found in STAGES.values() if found.study == "driving" for path in found.outs]
 
 
 def options(name: str) -> Mapping[str, Sequence[str]]:
@@ -61,13 +61,19 @@ def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
             paths.update(values)
         else:
             keys.update(tuple(value.rsplit(":", 1)) for value in values)
-    declared = {(file, key) for file, key in entry.params if file != VERSIONS}
-    # A file that is declared as a whole is given as a path.
+    # Code versions are no argument, and neither are those of the entries of a study.
+    declared = {
+        (file, key)
+        for file, key in entry.params
+        if file != VERSIONS and not key.startswith("code.")
+    }
+    # A file that is declared as a whole is given as a path, as are versions that are written on.
     whole = {file for file, key in declared if not key}
+    whole |= {file for file, _ in entry.params if file == VERSIONS and file in paths}
     assert keys == {(file, key) for file, key in declared if key}
     # `collect` learns the folder's name from its parameter, so that no shell gets to see it.
-    folder = reading.load(smoke.ROOT / "params.yaml")["videos"]
-    videos = {folder} if ("params.yaml", "videos") in declared else set()
+    folder = reading.load(smoke.ROOT / "params.yaml")["data"]["driving"]["videos"]
+    videos = {folder} if ("params.yaml", "data.driving.videos") in declared else set()
     assert paths == {*entry.declared_deps, *entry.outs, *whole} - videos
 
 
@@ -77,11 +83,10 @@ def test_a_stage_is_versioned_by_its_own_code(name: str) -> None:
 
 
 def test_every_output_is_a_file_in_the_folder_of_its_study() -> None:
-    names = {"main": "driving"}
     for entry in STAGES.values():
-        study = names.get(entry.study, entry.study)
+        folders = (f"data/{entry.study}/", f"reports/{entry.study}/")
         for path in set(entry.outs) - {VERSIONS}:
-            assert path.startswith((f"data/{study}/", f"reports/{study}/")), path
+            assert path.startswith(folders), path
             assert Path(path).suffix, path
     for file in (smoke.ROOT / "dvc.yaml", *smoke.ROOT.glob("studies/*/dvc.yaml")):
         assert "persist" not in file.read_text(encoding="utf-8"), file
@@ -122,7 +127,7 @@ def test_a_changed_parameter_shows_in_params_diff_and_reruns_by_experiment(
     diff = json.loads(study.run("dvc", "params", "diff", "--json").stdout)
     assert diff["params.yaml"]["report.title"]["new"] == "Another title"
     assert "renamed" in study.run("dvc", "exp", "show", "--csv").stdout
-    # It stops at the files of the replication study, which has not run here; the rest is done.
+    # It stops at the files of the thesis study, which has not run here; the rest is done.
     study.run("dvc", "exp", "apply", "renamed", check=False)
     assert "Another title" in (study.folder / "params.yaml").read_text()
     study.run("dvc", "checkout", "dvc.yaml")

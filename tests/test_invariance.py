@@ -87,7 +87,7 @@ def test_a_whole_study_elsewhere_gives_the_same_bytes(by_dvc: smoke.Clone, tmp_p
     environment = {**ELSEWHERE, "TZ": "America/St_Johns", **german(tmp_path / "locales")}
     run(clone, environment, 0o000, "dvc", "repro", "--quiet")
     assert_equal(
-        clone, by_dvc, {stage.name for stage in dag.read(by_dvc.folder) if stage.study == "main"}
+        clone, by_dvc, {stage.name for stage in dag.read(by_dvc.folder) if stage.study == "driving"}
     )
 
 

@@ -24,8 +24,8 @@ PARENT = 'sh -c "$0"; exit $?'
 WAYS = ("group", "parent", "process")
 # What makes a stage last longer than the smoke preset's: a parameter, and its value here.
 LONGER = {
-    "collect": ("source.episodes", 30),
-    "train_autoencoder": ("autoencoder.training.epochs", 8),
+    "collect": ("data.driving.source.episodes", 30),
+    "train_autoencoder": ("autoencoders.vqvae.training.epochs", 8),
     "train_prior@top": ("priors.top.training.epochs", 16),
 }
 # Stages that go on where they were.
@@ -193,7 +193,7 @@ def test_a_training_that_is_killed_twice(by_dvc: smoke.Clone, tmp_path: Path) ->
 
 def test_a_collection_that_is_killed_twice(by_dvc: smoke.Clone, tmp_path: Path) -> None:
     clone = smoke.copy(by_dvc, tmp_path / "study")
-    longer(clone, "source.episodes", 12)
+    longer(clone, "data.driving.source.episodes", 12)
     stage(clone, "collect").run()
     made = stage(clone, "collect")
     for way in ("group", "parent"):

@@ -10,7 +10,7 @@ from tests import smoke
 from tests.needs import CUT_OFF, needs_cut_off, needs_program
 from workflow import dag
 
-STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT) if stage.study == "main"}
+STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT) if stage.study == "driving"}
 # Families of sockets that reach other machines.
 INTERNET = "AF_INET"
 REPORTS = ("report.pdf", "report.html", "data.html")

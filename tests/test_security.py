@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foreframe.artefacts import facts, hdf5, tables, tensors
-from foreframe.config import explaining, params, reading
+from foreframe.config import explaining, reading, study
 from foreframe.errors import ArtefactError, UserError
 from stages import versions
 from tests import smoke
@@ -150,7 +150,7 @@ NASTY = ["x; touch ran", "$(touch ran)", "`touch ran`", "x\ntouch ran", "x | y",
 
 
 def preset() -> Values:
-    return reading.load(ROOT / "workflow/presets/laptop.yaml")
+    return smoke.parameters("laptop")
 
 
 def definition() -> Values:
@@ -197,13 +197,19 @@ def put(content: Values, where: str, name: str) -> None:
 
 @pytest.mark.parametrize("word", NASTY)
 @pytest.mark.parametrize(
-    "where", ["source.kind", "autoencoder.kind", "priors.bottom", "sampling.choices.argmax"]
+    "where",
+    [
+        "data.driving.source.kind",
+        "autoencoders.vqvae.kind",
+        "priors.bottom",
+        "sampling.choices.argmax",
+    ],
 )
 def test_names_with_other_characters_are_refused(where: str, word: str, tmp_path: Path) -> None:
     content = preset()
     put(content, where, word)
     with pytest.raises(UserError, match=re.escape(f"p: {where.partition('.')[0]}")):
-        params.check(content, "p")
+        study.check(content, "p")
     path = tmp_path / "params.yaml"
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=re.escape(where.partition(".")[0])):
@@ -213,8 +219,10 @@ def test_names_with_other_characters_are_refused(where: str, word: str, tmp_path
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\x00b", "https://example.org/videos", "\ud800", 3])
 def test_a_folder_of_videos_is_no_address_and_has_no_line_breaks(name: object) -> None:
-    with pytest.raises(UserError, match="p: videos"):
-        params.check({**preset(), "videos": name}, "p")
+    content = preset()
+    content["data"]["driving"]["videos"] = name
+    with pytest.raises(UserError, match=r"p: data\.driving\.videos"):
+        study.check(content, "p")
 
 
 def test_the_shell_never_sees_a_parameter(by_dvc: smoke.Clone, tmp_path: Path) -> None:
@@ -274,14 +282,14 @@ WRONG: list[Any] = [
 ]
 
 
-@example(path=("autoencoder", "kind"), value=10**5000)
+@example(path=("autoencoders", "vqvae", "kind"), value=10**5000)
 @given(path=st.sampled_from(LEAVES), value=st.sampled_from(WRONG))
 @settings(max_examples=100, deadline=None)
 def test_a_wrong_value_is_named(path: tuple[str, ...], value: object) -> None:
     content = preset()
     owner(content, path)[path[-1]] = value
     with pytest.raises(UserError, match=path[0]) as error:
-        params.check(content, "p")
+        study.check(content, "p")
     assert str(error.value).startswith("p: ")
 
 
@@ -291,7 +299,7 @@ def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
     content = preset()
     del owner(content, path)[path[-1]]
     with pytest.raises(UserError, match=rf"{path[-1]}\b.* is missing"):
-        params.check(content, "p")
+        study.check(content, "p")
 
 
 @given(path=st.sampled_from(LEAVES), name=st.text(min_size=1, max_size=9))
@@ -304,7 +312,7 @@ def test_an_unknown_key_is_named(path: tuple[str, ...], name: str) -> None:
         return
     section[name] = 1
     with pytest.raises(UserError) as error:
-        params.check(content, "p")
+        study.check(content, "p")
     assert ".".join(path[:-1]) in str(error.value)
     assert explaining.shown(name) in str(error.value)
 
@@ -325,6 +333,6 @@ def test_whatever_stands_there_is_taken_or_refused_by_name(
     place = path[:depth]
     owner(content, place)[place[-1]] = value
     try:
-        params.check(content, "p")
+        study.check(content, "p")
     except UserError as error:
         assert path[0] in str(error)

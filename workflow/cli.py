@@ -1,7 +1,4 @@
-"""The command `foreframe`: what a user does around `dvc repro`, each command a module beside this.
-
-The modules are imported when their command runs, so that `foreframe preset` need not load torch.
-"""
+"""The command `foreframe`: what a user does around `dvc repro`."""
 
 import argparse
 import os
@@ -11,16 +8,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from foreframe.errors import UserError
-
-PARAMS = Path("params.yaml")
-DEFINITION = Path("dvc.yaml")
+from workflow import commands as run
+from workflow.studies import MAIN
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake is printed in plain words and ends with exit code 1."""
     options = _parser().parse_args(arguments)
     try:
-        code = options.run(options)
+        code = options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader, `head` say, has seen enough. What is left must not be flushed at exit.
@@ -54,19 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_study(parser: argparse.ArgumentParser, default: str | None, what: str) -> None:
+    shown = f" (default: {default})" if default else ""
+    parser.add_argument("--study", metavar="NAME", default=default, help=f"{what}{shown}")
+
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_preset(commands: Commands) -> None:
     parser = commands.add_parser("preset", help="write every params.yaml at the scale of a preset")
     parser.add_argument("name", metavar="NAME", help="smoke, laptop or thesis")
-    parser.set_defaults(run=_preset)
+    _add_study(parser, None, "set this one alone (default: all)")
+    parser.set_defaults(command=run.preset)
 
 
 def _add_check(commands: Commands) -> None:
     parser = commands.add_parser("check", help="check every params.yaml and name each mistake")
-    parser.add_argument("study", nargs="*", help="main, replication, ... (default: all)")
-    parser.set_defaults(run=_check)
+    _add_study(parser, None, "check this one alone (default: all)")
+    parser.set_defaults(command=run.check)
 
 
 def _add_predict(commands: Commands) -> None:
@@ -75,8 +77,10 @@ def _add_predict(commands: Commands) -> None:
     parser.add_argument("--out", required=True, type=Path, help="FUTURE.mp4, .webm or .gif")
     parser.add_argument("--frames", type=int, help="how many to predict (default: the clip's rest)")
     parser.add_argument("--choice", help="a name under sampling.choices (default: the first)")
-    parser.add_argument("--seed", type=int, help="for the choices that sample (default: seed)")
-    parser.set_defaults(run=_predict)
+    parser.add_argument("--seed", type=int, help="for what is drawn (default: the protocol's)")
+    _add_study(parser, MAIN, "whose models predict")
+    parser.add_argument("--run", help="of the study's stage sample (default: the first)")
+    parser.set_defaults(command=run.predict)
 
 
 def _add_compare(commands: Commands) -> None:
@@ -84,32 +88,35 @@ def _add_compare(commands: Commands) -> None:
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="evaluations, samples")
     parser.add_argument("--protocol", help="of samples (.h5), which are measured on the spot")
     parser.add_argument("--csv", type=Path, help="write the table to this file too")
-    parser.set_defaults(run=_compare)
+    _add_study(parser, MAIN, "that has the protocol of samples")
+    parser.set_defaults(command=run.compare)
 
 
 def _add_contexts(commands: Commands) -> None:
     parser = commands.add_parser("contexts", help="the frames that another model is to continue")
     parser.add_argument("--protocol", required=True, help="a name under protocols, or ready-made")
     parser.add_argument("--out", required=True, type=Path, help="FILE.h5")
-    parser.set_defaults(run=_contexts)
+    _add_study(parser, MAIN, "that has the protocol and the clips")
+    parser.set_defaults(command=run.contexts)
 
 
 def _add_protocols(commands: Commands) -> None:
     parser = commands.add_parser("protocols", help="list ready-made protocols, or add one")
     parser.add_argument("action", nargs="?", choices=["list", "add"], default="list")
     parser.add_argument("name", nargs="?", help="of the protocol to add")
-    parser.set_defaults(run=_protocols)
+    parser.set_defaults(command=run.protocols)
 
 
 def _add_doctor(commands: Commands) -> None:
     parser = commands.add_parser("doctor", help="what this machine can run, and what is missing")
-    parser.set_defaults(run=_doctor)
+    parser.set_defaults(command=run.doctor)
 
 
 def _add_costs(commands: Commands) -> None:
     parser = commands.add_parser("costs", help="parameters, operations, memory and time by stage")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=_costs)
+    _add_study(parser, None, "of this one alone (default: all)")
+    parser.set_defaults(command=run.costs)
 
 
 def _add_verify(commands: Commands) -> None:
@@ -127,7 +134,7 @@ def _add_verify(commands: Commands) -> None:
         "--rebuild", default="", metavar="STAGE", help="run a stage elsewhere and compare the bytes"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=_verify)
+    parser.set_defaults(command=run.verify)
 
 
 def _add_manifest(commands: Commands) -> None:
@@ -140,7 +147,7 @@ def _add_manifest(commands: Commands) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--out", type=Path, metavar="FILE", help="write them to a file")
     what.add_argument("--check", type=Path, metavar="FILE", help="compare with an earlier manifest")
-    parser.set_defaults(run=_manifest)
+    parser.set_defaults(command=run.manifest)
 
 
 def _add_drive(commands: Commands) -> None:
@@ -153,14 +160,12 @@ def _add_drive(commands: Commands) -> None:
         "--frames-per-prediction", type=int, default=1, metavar="N", dest="per_prediction",
         help="frames that one action is held for; more are faster (default: 1)",
     )  # fmt: skip
-    parser.add_argument(
-        "--priors", type=Path, default=Path("data/replication/priors"), metavar="FOLDER",
-        help="with top_actions.safetensors and bottom_actions.safetensors",
-    )  # fmt: skip
+    _add_study(parser, "learned_simulator", "with models that take actions")
+    parser.add_argument("--run", default="actions", help="of its stage sample (default: actions)")
     parser.add_argument("--frames", type=int, help="nobody drives: write so many frames to --out")
     parser.add_argument("--actions", type=Path, metavar="FILE.csv", help="for --out, one a frame")
     parser.add_argument("--out", type=Path, help="FILE.mp4, .webm or .gif")
-    parser.set_defaults(run=_drive)
+    parser.set_defaults(command=run.drive)
 
 
 def _add_weights(commands: Commands) -> None:
@@ -175,7 +180,7 @@ def _add_weights(commands: Commands) -> None:
     fetching = actions.add_parser("fetch", parents=[folder], help="download and store weights")
     fetching.add_argument("name", metavar="NAME")
     actions.add_parser("check", parents=[folder], help="hash the stored weights again")
-    parser.set_defaults(run=_weights)
+    parser.set_defaults(command=run.weights)
 
 
 def _add_data(commands: Commands) -> None:
@@ -185,129 +190,7 @@ def _add_data(commands: Commands) -> None:
     checking = actions.add_parser("check", help="is a copy complete? (exit code 0: yes, 1: no)")
     checking.add_argument("name", metavar="NAME", help="a source, such as kth")
     checking.add_argument("--folder", type=Path, help="the copy (default: videos of params.yaml)")
-    parser.set_defaults(run=_data)
-
-
-def _preset(options: argparse.Namespace) -> int:
-    from workflow import preset
-
-    for path, changes in preset.write_all(options.name, PARAMS).items():
-        print(f"{path} now holds the preset {options.name}; {len(changes)} values changed.")
-        for change in changes:
-            print(f"  {change}")
-    return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    from workflow import preset, protocols, studies
-
-    known = preset.checkable(PARAMS)
-    if not {*options.study} <= {*known}:
-        raise UserError(f"Choose studies of: {', '.join(known)}.")
-    for study in options.study or known:
-        path = preset.check(PARAMS, study)
-        if study == studies.MAIN:
-            protocols.check(PARAMS, DEFINITION)
-        print(f"{path} is right.")
-    return 0
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from workflow import predict
-
-    predict.run(
-        options.video,
-        options.out,
-        PARAMS,
-        frames=options.frames,
-        choice=options.choice,
-        seed=options.seed,
-    )
-    return 0
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from workflow import compare
-
-    compare.run(options.files, PARAMS, protocol=options.protocol, out=options.csv)
-    return 0
-
-
-def _contexts(options: argparse.Namespace) -> int:
-    from workflow import contexts
-
-    contexts.run(options.protocol, options.out, PARAMS)
-    return 0
-
-
-def _protocols(options: argparse.Namespace) -> int:
-    from workflow import protocols
-
-    if options.action == "list":
-        protocols.show(PARAMS)
-    elif options.name is None:
-        raise UserError("Which protocol? `foreframe protocols` lists them.")
-    else:
-        protocols.add(options.name, PARAMS, DEFINITION)
-    return 0
-
-
-def _doctor(_: argparse.Namespace) -> int:
-    from workflow import doctor
-
-    return doctor.run(PARAMS)
-
-
-def _costs(options: argparse.Namespace) -> int:
-    from workflow import costs
-
-    return costs.run(Path(), as_json=options.json)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from workflow import verify
-
-    wanted = verify.Options(options.target, options.cache, options.remote, options.rebuild)
-    return verify.run(Path(), wanted, as_json=options.json)
-
-
-def _manifest(options: argparse.Namespace) -> int:
-    from workflow import manifest
-
-    if options.check is not None:
-        return manifest.check(Path(), options.check)
-    return manifest.write(Path(), options.out)
-
-
-def _drive(options: argparse.Namespace) -> int:
-    from workflow import drive
-
-    values = {name: value for name, value in vars(options).items() if name != "run"}
-    drive.run(drive.Options(**values))
-    return 0
-
-
-def _weights(options: argparse.Namespace) -> int:
-    from workflow import weights
-
-    if options.action == "add":
-        weights.add(options.folder, options.name, options.file)
-    elif options.action == "fetch":
-        weights.fetch(options.folder, options.name)
-    elif options.action == "check":
-        return weights.check(options.folder)
-    else:
-        weights.show(options.folder)
-    return 0
-
-
-def _data(options: argparse.Namespace) -> int:
-    from workflow import datasets
-
-    if options.action == "check":
-        return datasets.check(options.name, PARAMS, options.folder)
-    datasets.show(PARAMS)
-    return 0
+    parser.set_defaults(command=run.data)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pandas
 import torch
 
 from foreframe.artefacts import facts, tables
-from foreframe.config import params as schema
+from foreframe.config import study as schema
 from foreframe.config.sampling import TAKEN
 from foreframe.errors import UserError
 from foreframe.evaluation import external, scoring
@@ -22,6 +22,7 @@ from foreframe.evaluation.protocol import Protocol, difference
 from foreframe.evaluation.statistics import across_seeds
 from foreframe.features import store
 from foreframe.running.compute import prepare
+from workflow import studies
 from workflow.contexts import clipped
 
 DASH = "-"
@@ -48,13 +49,22 @@ class Row:
     values: Values
 
 
-def run(paths: Sequence[Path], params: Path, *, protocol: str | None, out: Path | None) -> None:
+def run(
+    paths: Sequence[Path],
+    root: Path,
+    *,
+    protocol: str | None,
+    out: Path | None,
+    study: str = studies.MAIN,
+) -> None:
     """Print the table of some evaluations and files of samples, and write it to the CSV `out`.
+
+    Samples are measured under a `protocol` of a `study`, on its data.
 
     Raises:
         UserError: they follow different protocols, or one of them cannot be read.
     """
-    results = [_load(path, params, protocol) for path in paths]
+    results = [_load(path, root, study, protocol) for path in paths]
     check(results)
     first = results[0]
     names = list(first.facts["metrics"])
@@ -70,19 +80,20 @@ def run(paths: Sequence[Path], params: Path, *, protocol: str | None, out: Path 
         print(f"{out} holds the same as CSV.")
 
 
-def _load(path: Path, params: Path, protocol: str | None) -> Result:
+def _load(path: Path, root: Path, study: str, protocol: str | None) -> Result:
     if path.suffix != ".h5":
         found = facts.read(path, evaluation.SCHEMA)
     elif protocol is None:
         raise UserError(f"{path} holds samples. Say under which protocol: --protocol NAME.")
     else:
-        found = _measured(path, params, protocol)
+        found = _measured(path, root, study, protocol)
     return Result(path, Protocol.of(found["protocol"], str(path)), found)
 
 
-def _measured(path: Path, params: Path, name: str) -> dict[str, Any]:
+def _measured(path: Path, root: Path, study: str, name: str) -> dict[str, Any]:
     """Measure a file of samples, as the stage `evaluate` does."""
-    settings, clips = schema.load(params), clipped(name, params)
+    settings = schema.load(root / studies.named(root, study).params).study
+    clips = clipped(name, root, study)
     found = scoring.metrics(clips.protocol, store.FOLDER, prepare(settings.compute))
     with torch.inference_mode(), external.all_fitting([path], clips, TAKEN) as (samples,):
         measured = scoring.score(

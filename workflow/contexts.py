@@ -9,23 +9,22 @@ from pathlib import Path
 import numpy
 
 from foreframe.artefacts import hdf5
-from foreframe.config import params as schema
+from foreframe.config import study as schema
 from foreframe.data.clips import Clips
 from foreframe.errors import UserError
 from foreframe.evaluation.scoring import Clipped
-from workflow import protocols
+from workflow import protocols, runs, studies
 
-STUDY = Path("data/driving")
 SCHEMA = "contexts"
 
 
-def run(name: str, out: Path, params: Path) -> None:
+def run(name: str, out: Path, root: Path, study: str = studies.MAIN) -> None:
     """Write the contexts of the protocol `name` to the HDF5 file `out`.
 
     Raises:
         UserError: there is no such protocol, it gives nothing, or there are no frames and split.
     """
-    clips = clipped(name, params)
+    clips = clipped(name, root, study)
     settings = clips.protocol.futures
     if settings.context == 0:
         raise UserError(f"The protocol {name} gives no frame, so there are no contexts to write.")
@@ -48,14 +47,13 @@ def run(name: str, out: Path, params: Path) -> None:
     print(f"{out}: {len(clips.starts)} contexts of {settings.context} frames.")
 
 
-def clipped(name: str, params: Path) -> Clipped:
-    """Return the clips of a protocol of params.yaml, or of a ready-made one, of the driving study.
+def clipped(name: str, root: Path, study: str) -> Clipped:
+    """Return the clips of a protocol of a study, or of a ready-made one.
 
     Raises:
-        UserError: there is no protocol of that name.
+        UserError: there is no such study, or no protocol of that name.
     """
-    settings = protocols.find(name, schema.load(params))
-    frames, split, probe = (
-        STUDY / file for file in ("frames.h5", "split.json", "probe.safetensors")
-    )
-    return Clipped(frames, split, probe, name, settings)
+    params = root / studies.named(root, study).params
+    settings = protocols.find(name, schema.load(params).study)
+    given = runs.given(root, study, "evaluate")
+    return Clipped(given["frames"], given["split"], given["probe"], name, settings)

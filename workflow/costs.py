@@ -49,18 +49,19 @@ class Cost:
     written: int | None
 
 
-def run(root: Path, *, as_json: bool) -> int:
-    """Print tables, or JSON, of the stages of every study.
+def run(root: Path, study: str | None = None, *, as_json: bool) -> int:
+    """Print tables, or JSON, of the stages of every study, or of one.
 
     Raises:
         UserError: a dvc.yaml cannot be read, or has no stages.
     """
-    costs = list(table(root))
+    places = studies.places(root) if study is None else (studies.named(root, study),)
+    costs = [cost for cost in table(root) if studies.of(cost.stage) in places]
     if as_json:
         rows = [asdict(cost) for cost in costs]
         print(json.dumps({"schema": f"foreframe/{SCHEMA}", "stages": rows}, indent=2))
         return 0
-    for place in studies.places(root):
+    for place in places:
         for line in _study(place, [cost for cost in costs if studies.of(cost.stage) == place]):
             print(line)
     return 0
@@ -139,7 +140,8 @@ def _facts(outs: Sequence[Path]) -> dict[str, Any]:
 
 
 def _trained(known: Mapping[str, Any]) -> int | None:
-    if not known:
+    # Not every kind of network says what a clip takes.
+    if known.get("flops_per_clip") is None:
         return None
     return int(PASSES * known["flops_per_clip"] * known["samples"])
 
@@ -147,10 +149,13 @@ def _trained(known: Mapping[str, Any]) -> int | None:
 def _sampled(outs: Sequence[Path]) -> int | None:
     """Return what sampling the codes of a file of samples took, or None where there is none."""
     for path in outs:
-        if path.parent.name != "samples" or not path.exists():
+        # data/STUDY/samples/PROTOCOL.h5, or samples/RUN/PROTOCOL.h5 of one run of several.
+        if "samples" not in path.parts or not path.exists():
             continue
         with hdf5.opening(path, "samples") as file:
             levels = json.loads(file.attrs["operations"]).values()
+            if not levels:  # a predictor that has no codes
+                return None
             frames = [f"{name}/frames" for name in json.loads(file.attrs["choices"])]
             futures = sum(math.prod(file[name].shape[:2]) for name in frames if name in file)
         return int(futures * sum(level["codes"] * level["per_code"] for level in levels))

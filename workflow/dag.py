@@ -19,7 +19,7 @@ from typing import Any
 
 from dvc.dependency.param import ParamsDependency
 from dvc.dvcfile import ProjectFile
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import DvcException, NotDvcRepoError, OutputDuplicationError
 from dvc.repo import Repo
 from dvc.repo.index import Index
 
@@ -36,8 +36,8 @@ class Declared:
 
     Attributes:
         name: DVC's address for it, such as `train_prior@top`, or
-            `studies/replication/dvc.yaml:train_prior@top_small` in a further study.
-        study: the study it belongs to: `main` or `replication`.
+            `studies/driving_thesis/dvc.yaml:train_prior@top_small` in a further study.
+        study: the study it belongs to: `main` or `driving_thesis`.
         commands: what DVC runs, one after the other.
         description: one line for people, or the empty string.
         declared_deps: its dependencies as dvc.yaml names them, parameter files aside.
@@ -131,11 +131,22 @@ def _opening(root: Path, config: Mapping[str, Any]) -> Iterator[Repo]:
             yield repo
     except NotDvcRepoError as error:
         raise UserError(f"DVC: {error} Go to the folder of a project.") from None
+    except OutputDuplicationError as error:
+        makers = " and ".join(sorted(map(_address, error.stages)))
+        raise UserError(
+            f"{error.output} is an output of {makers}. Let one stage write it, and one dvc.yaml."
+        ) from None
     except DvcException as error:
         raise UserError(
             f"DVC cannot read the pipeline: {error}{_cause(error)}. Correct the file, or restore "
             "it by: git checkout -- FILE"
         ) from error
+
+
+def _address(stage: Any) -> str:
+    """Return DVC's name for a stage, seen from the project's folder."""
+    definition = os.path.relpath(stage.path, stage.repo.root_dir)
+    return stage.name if definition == studies.DEFINITION else f"{definition}:{stage.name}"
 
 
 def _cause(error: DvcException) -> str:

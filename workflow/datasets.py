@@ -51,13 +51,17 @@ def check(kind: str, params: Path, folder: Path | None) -> int:
 
 
 def _copy(kind: str, dataset: Dataset, params: Path) -> tuple[Path, bool]:
-    """Return the folder that a kind of source reads, and whether params.yaml names that kind."""
-    content = reading.load(params)
-    source = reading.select(content, "source", params)
-    configured = isinstance(source, dict) and source.get("kind") == kind
-    if configured and source.get("download") is True and dataset.pins:
-        return downloads.place(dataset.pins), configured
-    return Path(reading.select(content, "videos", params)), configured
+    """Return the folder that a kind of source reads, and whether params.yaml names that kind.
+
+    Of several data sets the first of that kind counts, or else the first.
+    """
+    # Not checked: these commands are for finding out what a source still lacks.
+    entries = reading.select(reading.load(params), "data", params)
+    own = [key for key in entries if reading.select(entries, f"{key}.source.kind", params) == kind]
+    first = reading.select(entries, [*own, *entries][0], params)
+    if own and first["source"].get("download") is True and dataset.pins:
+        return downloads.place(dataset.pins), True
+    return Path(reading.select(first, "videos", params)), bool(own)
 
 
 def _download(dataset: Dataset) -> str:

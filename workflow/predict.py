@@ -1,4 +1,4 @@
-"""`foreframe predict`: the trained driving study continues a video of the user's own.
+"""`foreframe predict`: a trained study continues a video of the user's own.
 
 The context is the video's last frames, brought to the size and frame interval that the study was
 trained on and encoded alone, so nothing of what is predicted has been seen.
@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from foreframe.artefacts import hdf5
-from foreframe.config import params as schema
-from foreframe.config.protocols import MAIN
 from foreframe.config.sampling import Options
 from foreframe.data import video
 from foreframe.errors import UserError
@@ -23,8 +21,8 @@ from foreframe.predictors import Context, loading
 from foreframe.randomness import Draws
 from foreframe.running import compute
 from foreframe.sources.reading import decoding
+from workflow import runs, studies
 
-STUDY = Path("data/driving")
 # Frames of 64 pixels are too small to watch: pixels are repeated up to this size.
 SMALLEST_SIDE = 256
 
@@ -38,34 +36,44 @@ class FrameFormat:
     interval: float
 
 
-def run(
-    path: Path, out: Path, params: Path, *, frames: int | None, choice: str | None, seed: int | None
-) -> None:
-    """Write the context of `path` and its predicted future to the video file `out`.
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says; None is what the study says.
 
-    `frames` are predicted, by default as many as the study predicts; `choice` names one of
-    sampling.choices, by default the first; `seed` is that of params.yaml by default.
+    Attributes:
+        study, run: whose models predict: those of the stage `sample` under this name.
+        frames: how many are predicted.
+        choice: one of sampling.choices, the first by default.
+        seed: of choices that sample.
+    """
+
+    study: str = studies.MAIN
+    run: str | None = None
+    frames: int | None = None
+    choice: str | None = None
+    seed: int | None = None
+
+
+def run(path: Path, out: Path, root: Path, wanted: Wanted) -> None:
+    """Write the context of `path` and its predicted future to the video file `out`.
 
     Raises:
         UserError: the video, the study or a name is wrong, or the video is too short.
     """
     video.check_name(out)
-    settings = schema.load(params)
-    protocol = settings.protocols[MAIN].futures
-    horizon = protocol.horizon if frames is None else frames
+    given = runs.given(root, wanted.study, "sample", wanted.run)
+    horizon = given["futures"].horizon if wanted.frames is None else wanted.frames
     if horizon < 1:
         raise UserError(f"--frames is {horizon}. Predict at least 1.")
-    models = [STUDY / "priors" / f"{level}.safetensors" for level in settings.priors]
     predictor = loading.load(
-        [STUDY / "autoencoder.safetensors", *models],
-        STUDY / "normalization.json",
-        compute.prepare(settings.compute),
+        given["models"], given["normalization"], compute.prepare(given["compute"])
     )
-    chosen = choose(settings.sampling.drawings(predictor.options), choice)
-    shape = frame_format(STUDY / "frames.h5")
-    context_THWC = last_frames(path, shape, protocol.context)
+    chosen = choose(given["sampling"].drawings(predictor.options), wanted.choice)
+    shape = frame_format(given["frames"])
+    context_THWC = last_frames(path, shape, given["futures"].context)
     context = Context(torch.from_numpy(context_THWC)[None], [0])
-    draws = Draws.first(settings.seed if seed is None else seed, [0])
+    seed = given["futures"].seed if wanted.seed is None else wanted.seed
+    draws = Draws.first(seed, [0])
     future_THWC = predictor.predict(context, horizon, chosen, draws).frames[0].numpy()
     whole_THWC = numpy.concatenate([context_THWC, future_THWC])
     video.write(out, video.enlarge(whole_THWC, SMALLEST_SIDE), shape.interval)

@@ -1,9 +1,8 @@
 """Presets: the scales that a study runs at; `laptop` is whole, the others say what they change."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -11,47 +10,20 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from foreframe.artefacts import atomic
-from foreframe.config import params, reading, replication
+from foreframe.config import reading, study
 from foreframe.errors import UserError
 from workflow import studies
 from workflow.studies import Place
 
-# The main study's presets; those of a further study are in a folder of its name below.
-FOLDER = Path(__file__).parent / "presets"
 BASE = "laptop"
 
-# How the parameters of a further study are checked beside those of the main one.
-SCHEMAS: Mapping[str, Callable[[Path, Path], object]] = MappingProxyType(
-    {"replication": replication.load}
-)
 
-
-def check(main: Path, study: str) -> Path:
-    """Check the parameters of a study, beside the main ones, and return its file.
-
-    Raises:
-        UserError: a parameter is wrong; the message names it.
-    """
-    if study == studies.MAIN:
-        params.load(main)
-        return main
-    path = main.parent / Place(study).params
-    SCHEMAS[study](path, main)
-    return path
-
-
-def checkable(main: Path) -> list[str]:
-    """Return the studies beside the file of the main parameters that `check` knows."""
-    known = {studies.MAIN, *SCHEMAS}
-    return [place.name for place in studies.places(main.parent) if place.name in known]
-
-
-def names(folder: Path = FOLDER) -> list[str]:
-    """Return the names of the presets there are."""
+def names(folder: Path) -> list[str]:
+    """Return the names of the presets in a study's folder of them."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+def values(name: str, folder: Path) -> dict[str, Any]:
     """Return all parameters of a preset as plain values.
 
     Raises:
@@ -59,48 +31,55 @@ def values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """
     if name not in names(folder):
         known = ", ".join(names(folder))
-        raise UserError(f"There is no preset {name}. Choose one of: {known}.")
+        raise UserError(f"{folder} has no preset {name}. Choose one of: {known}.")
     base = reading.load(folder / f"{BASE}.yaml")
     return base if name == BASE else reading.merged(base, reading.load(folder / f"{name}.yaml"))
 
 
-def write_all(name: str, main: Path) -> dict[Path, list[str]]:
-    """Write the parameters of every study that has presets; return each file's changes.
+def write(name: str, root: Path, only: str | None = None) -> dict[Path, list[str]]:
+    """Set every parameter of the studies that have presets, or of one, keeping comments.
+
+    Returns for each file one line for each parameter that changed. A file that does not exist, or
+    is no YAML, is written anew.
 
     Raises:
-        UserError: there is no preset of that name.
+        UserError: there is no such study or preset, or it does not fit what stands in a file.
     """
-    places = [place for place in studies.places(main.parent) if names(FOLDER / place.name)]
-    wanted = {place: values(name, FOLDER / place.name) for place in places}
-    changes = {main: write(name, main)}
-    for place, content in wanted.items():
-        path = main.parent / place.params
-        changes[path] = rewrite(path, content, FOLDER / place.name)
-    return changes
+    every = studies.places(root) if only is None else (studies.named(root, only),)
+    places = [place for place in every if only is not None or names(root / place.presets)]
+    if not places:
+        raise UserError("No study here has presets. Go to the folder of a project.")
+    wanted = {root / place.params: _wanted(name, root, place) for place in places}
+    for path, content in wanted.items():
+        _check(name, path, content, wanted)
+    return {
+        root / place.params: rewrite(root / place.params, wanted[root / place.params], root, place)
+        for place in places
+    }
 
 
-def write(name: str, path: Path) -> list[str]:
-    """Set every main parameter in `path` to the preset's value, keeping the file's comments.
-
-    Returns one line for each parameter that changed. A file that does not exist, or is no YAML, is
-    written anew.
-
-    Raises:
-        UserError: there is no preset of that name.
-    """
-    wanted = values(name)
-    own = _document(path, FOLDER).get("protocols", {})
+def _wanted(name: str, root: Path, place: Place) -> dict[str, Any]:
+    content = values(name, root / place.presets)
+    own = _document(root / place.params, root, place).get("protocols", {})
     # Protocols of the user's own stay: dvc.yaml runs them by name.
-    wanted["protocols"] = {**_plain(own), **wanted["protocols"]}
-    params.check(wanted, f"preset {name}")
-    return rewrite(path, wanted)
+    protocols = {**_plain(own), **content.get("protocols", {})}
+    return {**content, "protocols": protocols} if protocols else content
 
 
-def rewrite(path: Path, wanted: Mapping[str, Any], folder: Path = FOLDER) -> list[str]:
-    """Set every parameter in a file to what is wanted, keeping comments; see `write`."""
-    document = _document(path, folder)
+def _check(name: str, path: Path, content: Mapping[str, Any], wanted: Mapping[Path, Any]) -> None:
+    base = None
+    if study.BASE in content:
+        coming = {each.resolve(): values for each, values in wanted.items()}
+        other = (path.parent / content[study.BASE]).resolve()
+        base = coming[other] if other in coming else reading.load(other)
+    study.resolve(content, f"preset {name} of {path}", base)
+
+
+def rewrite(path: Path, wanted: Mapping[str, Any], root: Path, place: Place) -> list[str]:
+    """Set every parameter in a study's file to what is wanted, keeping comments; see `write`."""
+    document = _document(path, root, place)
     before = dict(_flat(document))
-    _assign(document, wanted, _template(folder))
+    _assign(document, wanted, _template(root, place))
     text = StringIO()
     _yaml().dump(document, text)
     atomic.write_text(path, text.getvalue())
@@ -127,18 +106,19 @@ def _null(representer: Any, _: None) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
-def _document(path: Path, folder: Path) -> Any:
+def _document(path: Path, root: Path, place: Place) -> Any:
     try:
         document = _yaml().load(path.read_text(encoding="utf-8")) if path.exists() else None
     except (YAMLError, UnicodeDecodeError):
         document = None
     if isinstance(document, Mapping):
         return document
-    return _template(folder)
+    return _template(root, place)
 
 
-def _template(folder: Path) -> Any:
-    return _yaml().load((folder / f"{BASE}.yaml").read_text(encoding="utf-8"))
+def _template(root: Path, place: Place) -> Any:
+    path = root / place.presets / f"{BASE}.yaml"
+    return _yaml().load(path.read_text(encoding="utf-8"))
 
 
 def _assign(document: Any, wanted: Mapping[str, Any], template: Any) -> None:

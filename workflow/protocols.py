@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 
 from foreframe.artefacts import atomic
-from foreframe.config import params as schema
 from foreframe.config import reading
-from foreframe.config.params import Params
+from foreframe.config import study as schema
 from foreframe.config.protocols import Name, ProtocolSettings
+from foreframe.config.sections import Study
 from foreframe.errors import UserError
-from workflow import preset
+from workflow import preset, studies
 
 FILE = Path(__file__).with_name("protocols.yaml")
 # The line by which a stage of dvc.yaml runs once for each protocol.
@@ -29,13 +29,13 @@ def ready_made() -> dict[str, ProtocolSettings]:
     return found
 
 
-def find(name: str, params: Params) -> ProtocolSettings:
+def find(name: str, study: Study) -> ProtocolSettings:
     """Return a protocol of params.yaml, or a ready-made one.
 
     Raises:
         UserError: there is none of that name.
     """
-    known = {**ready_made(), **params.protocols}
+    known = {**ready_made(), **study.protocols}
     if name not in known:
         raise UserError(f"There is no protocol {name}. Choose one of: {', '.join(sorted(known))}.")
     return known[name]
@@ -43,7 +43,7 @@ def find(name: str, params: Params) -> ProtocolSettings:
 
 def show(params: Path) -> None:
     """Print every protocol of the study and every ready-made one, a line each."""
-    own = schema.load(params).protocols
+    own = schema.load(params).study.protocols
     for title, found in ((str(params), own), ("ready-made", ready_made())):
         print(f"{title}:")
         for name, settings in found.items():
@@ -78,7 +78,7 @@ def add(name: str, params: Path, definition: Path) -> None:
             raise UserError(f"There is no ready-made protocol {name}: {', '.join(ready)}.")
         content["protocols"][name] = ready[name]
         schema.check(content, f"{params} with {name}")
-        preset.rewrite(params, content)
+        preset.rewrite(params, content, params.parent, studies.Place(studies.MAIN))
     changed = re.sub(FANNED, rf"\g<1>, {name}]", definition.read_text(encoding="utf-8"))
     atomic.write_text(definition, changed)
     print(f"{params} and {definition} have the protocol {name}. `dvc repro` measures under it.")
@@ -90,7 +90,7 @@ def check(params: Path, definition: Path) -> None:
     Raises:
         UserError: a name stands in one of the two alone.
     """
-    own, names = set(schema.load(params).protocols), set(fanned(definition))
+    own, names = set(schema.load(params).study.protocols), set(fanned(definition))
     if idle := sorted(own - names):
         raise UserError(
             f"{definition} does not run the protocol {idle[0]} of {params}. "

@@ -1,7 +1,7 @@
-"""The studies of a project: the main one in dvc.yaml, and one in each studies/NAME/dvc.yaml.
+"""The studies of a project: the driving study in dvc.yaml, and one in each studies/NAME/dvc.yaml.
 
-A stage of a further study is addressed as DVC does, `studies/NAME/dvc.yaml:STAGE`; one of the main
-study by its name alone.
+Each has a folder studies/NAME with its presets and the parts of its report. A stage of a further
+study is addressed as DVC does, `studies/NAME/dvc.yaml:STAGE`; one of the driving study by its name.
 """
 
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from foreframe.errors import UserError
 
-MAIN = "main"
+MAIN = "driving"
 FOLDER = "studies"
 DEFINITION = "dvc.yaml"
 
-# The Snakefile's rule for the main study; each further one has a rule named as its folder.
+# The Snakefile's rule for the main study; each further one has a rule of its own name.
 ALL = "all"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -46,6 +46,11 @@ class Place:
         return "dvc repro" if self.name == MAIN else f"dvc repro {self.definition}"
 
     @property
+    def presets(self) -> str:
+        """The folder of its presets."""
+        return f"{FOLDER}/{self.name}/presets"
+
+    @property
     def _folder(self) -> str:
         return "" if self.name == MAIN else f"{FOLDER}/{self.name}/"
 
@@ -68,6 +73,18 @@ def places(root: Path) -> tuple[Place, ...]:
                 f"and is neither {MAIN} nor {ALL}. Rename the folder."
             )
     return (Place(MAIN), *map(Place, names))
+
+
+def named(root: Path, name: str) -> Place:
+    """Return a study of the project `root` by its name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    known = {place.name: place for place in places(root)}
+    if name not in known:
+        raise UserError(f"There is no study {name}. Choose one of: {', '.join(known)}.")
+    return known[name]
 
 
 def of(address: str) -> Place:

@@ -1,4 +1,4 @@
-"""The section `finetune` of the replication study: autoencoder and priors, trained jointly."""
+"""The section `finetune` of a study: autoencoder and priors, trained jointly."""
 
 from typing import Annotated, Self
 

@@ -15,8 +15,6 @@ from foreframe.config.futures import FutureSettings
 # A protocol's name is also the name of its files.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
-# The protocol that the report is about, and that `foreframe predict` follows.
-MAIN = "driving"
 REPORTED = ("psnr", "ssim")  # the metrics whose course over the horizon the report draws
 
 Size = Annotated[int, Field(ge=8, le=4096)]

@@ -1,4 +1,4 @@
-"""The section `report` of params.yaml: what stands on the title page."""
+"""The section `report` of params.yaml: what stands on the title page, and what it is about."""
 
 from typing import Annotated
 
@@ -8,7 +8,8 @@ from foreframe.config.base import Strict
 
 
 class Report(Strict):
-    """Title and author of the report, as plain text."""
+    """Title and author of the report, as plain text; the protocol that it is about, or null."""
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
     author: Annotated[str, Field(min_length=1, max_length=200)]
+    protocol: str | None

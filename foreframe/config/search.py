@@ -1,4 +1,4 @@
-"""The section `search` of the replication study: which autoencoder settings are drawn, and how."""
+"""The section `search` of a study: which autoencoder settings are drawn, and how."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

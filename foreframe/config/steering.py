@@ -1,4 +1,4 @@
-"""The section `steering` of a replication study: which actions its futures are tried with."""
+"""The section `steering` of a study: which actions its futures are tried with."""
 
 from typing import Annotated, Self
 

@@ -4,8 +4,9 @@ Shapes: B clips, C channels of the view, T frames, H rows, W columns.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from foreframe.config.sampling import Options
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
 from foreframe.models import Model, ModelSettings, Role, Shape
@@ -49,6 +50,10 @@ class LearnedPredictor(Predictor, Model):
     def takes_actions(self) -> bool:
         """Whether its contexts need actions."""
         return self.settings.actions == "input"
+
+    def chosen(self, options: Options | None) -> dict[str, Any]:
+        """Return the settings of the network too: another setting is another predictor."""
+        return {"predictor": self.settings.model_dump(mode="json"), **super().chosen(options)}
 
 
 ROLE: Role[LearnedPredictor] = Role(SCHEMA, PACKAGE, Given)

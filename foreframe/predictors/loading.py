@@ -26,7 +26,7 @@ def load(paths: Sequence[Path], normalization: Path, device: torch.device) -> Pr
         UserError: the files do not make one predictor.
         ArtefactError: a file is missing or damaged.
     """
-    if len(paths) == 1 and _schema(paths[0]) == learned.SCHEMA:
+    if len(paths) == 1 and schema_of(paths[0]) == learned.SCHEMA:
         return trained(paths[0], normalization, device)
     return latent(paths, normalization, device)
 
@@ -42,7 +42,8 @@ def trained(path: Path, normalization: Path, device: torch.device) -> LearnedPre
     return model
 
 
-def _schema(path: Path) -> str:
+def schema_of(path: Path) -> str:
+    """Return the schema that a file of weights says it has."""
     return str(tensors.header(path).get("schema")).removeprefix("foreframe/")
 
 
@@ -57,7 +58,7 @@ def latent(paths: Sequence[Path], normalization: Path, device: torch.device) -> 
     levels: dict[str, Prior] = {}
     for path in paths:
         header = tensors.header(path)
-        schema = _schema(path)
+        schema = schema_of(path)
         if schema == autoencoders.SCHEMA:
             found.append(autoencoders.load(path).to(device))
             continue

@@ -152,12 +152,13 @@ def _models(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     """Yield what was measured on whole sets; models of another run have it before their names."""
     prefix = "" if artefact.run == MAIN else f"{artefact.run}/"
     found = reader.facts("models", artefact.run)
-    parts = found.pop("priors") | {"autoencoder": found.pop("autoencoder")}
+    run = found["autoencoder"].pop("run")
+    parts = found.pop("priors") | {run: found.pop("autoencoder")}
     for name, part in parts.items():
         if not prefix:
             del part["parameters"]  # the training says it
         yield from flat(part, prefix + name)
-    yield from flat(found, f"{prefix}autoencoder")
+    yield from flat(found, prefix + run)
 
 
 def _evaluation(reader: Reader, artefact: Artefact) -> Iterator[Row]:

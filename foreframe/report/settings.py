@@ -11,7 +11,7 @@ from foreframe.config.report import Report
 from foreframe.errors import UserError
 
 Section = Mapping[str, Any]
-RUNS = ("autoencoders", "priors", "predictors", "classifiers", "models")  # sections with a run each
+RUNS = ("autoencoders", "priors", "predictors", "classifiers")  # sections whose entries are runs
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Settings:
     """What the files of parameters say.
 
     Attributes:
-        files: the sections of each file, by its path; of facts with whole variants too.
+        files: the sections of each file, by its path; of facts with the whole study too.
         runs: the whole settings of each run.
         bases: the run that a variant is like, by run.
         report: the title page, as the last file has it.
@@ -47,14 +47,17 @@ class Settings:
 
     def names(self) -> set[str]:
         """Return what results may be called after: runs, variants of sections, their data."""
-        named = ("sources", "protocols", "latents", "data")
+        named = ("data", "latents", "protocols")
         found = [sections.get(name, {}) for sections in self.files.values() for name in named]
         variants = (name for each in found for name in each if isinstance(each[name], Mapping))
         return {*self.runs, *variants}
 
     def changes(self, run: str) -> dict[str, str]:
-        """Return the values in which a run differs from the one that it is like."""
-        base = dict(as_rows(self.runs[self.bases[run]])) if run in self.bases else {}
+        """Return the values in which a run differs from the one that it, or its base, is like."""
+        first = run
+        while first in self.bases:
+            first = self.bases[first]
+        base = dict(as_rows(self.runs[first])) if run in self.bases else {}
         rows = as_rows(self.runs[run])
         return {key: value for key, value in rows if base and base.get(key) != value}
 
@@ -69,14 +72,10 @@ def load(paths: Iterable[Path]) -> Settings:
     runs: dict[str, Section] = {}
     bases: dict[str, str] = {}
     for sections in files.values():
-        if "autoencoder" in sections:
-            runs["autoencoder"] = sections["autoencoder"]
         for section in RUNS:
-            for name, value in sections.get(section, {}).items():
-                if "kind" in value:
-                    runs[name] = value
-                else:
-                    bases[name] = value.get("like", section.removesuffix("s"))
+            entries = sections.get(section, {})
+            runs |= {name: entry for name, entry in entries.items() if "like" not in entry}
+            bases |= {name: entry["like"] for name, entry in entries.items() if "like" in entry}
     titled = [sections["report"] for sections in files.values() if "report" in sections]
     if not titled:
         raise UserError(f"{', '.join(files)}: the section report is missing. Add it.")

@@ -1,7 +1,7 @@
 """What a document states: its own numbers as rows that join ours by run, quantity and place.
 
 A study's `thesis.yaml` holds `about` (plain facts: author, scale, what was seen) and `rows`. A row
-joins a result (`mse` of the run `autoencoder` on `test`) or a setting of a run
+joins a result (`mse` of the run `vqvae` on `test`) or a setting of a run
 (`training.batch_size`); `cited: true` marks one that is only quoted. So a row beside which nothing
 of ours can stand is found before anybody wonders why a table has a hole.
 """

@@ -50,11 +50,22 @@ def parse(main: Callable[..., None], arguments: Sequence[str] | None = None) -> 
     Raises:
         UserError: a parameter is missing or wrong.
     """
+    annotations, given = signature(main), _words(main, arguments)
+    return {name: _value(annotations[name], given[name]) for name in annotations}
+
+
+def paths(main: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
+    """Return those of the keyword arguments that are inputs and outputs, and read no parameter."""
+    annotations, given = signature(main), _words(main, arguments)
+    own = [name for name in annotations if annotations[name] in (Path, PATHS)]
+    return {name: _value(annotations[name], given[name]) for name in own}
+
+
+def _words(main: Callable[..., None], arguments: Sequence[str] | None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         description=inspect.getdoc(sys.modules[main.__module__]), allow_abbrev=False
     )
-    annotations = signature(main)
-    for name, annotation in annotations.items():
+    for name, annotation in signature(main).items():
         parser.add_argument(
             # The second as DVC writes the keys of a dictionary.
             *dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}")),
@@ -63,8 +74,7 @@ def parse(main: Callable[..., None], arguments: Sequence[str] | None = None) -> 
             dest=name,
             nargs="+" if annotation == PATHS else None,
         )
-    given = vars(parser.parse_args(arguments))
-    return {name: _value(annotations[name], given[name]) for name in annotations}
+    return vars(parser.parse_args(arguments))
 
 
 def signature(main: Callable[..., None]) -> dict[str, Any]:

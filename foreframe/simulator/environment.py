@@ -28,9 +28,9 @@ Frame = NDArray[numpy.uint8]
 Action = NDArray[numpy.float32]
 
 STUDY = Path("data/driving")
-PRIORS = Path("data/replication/priors")
+PRIORS = Path("data/learned_simulator/priors")
 MODELS = (
-    STUDY / "autoencoder.safetensors",
+    STUDY / "vqvae.safetensors",
     PRIORS / "top_actions.safetensors",
     PRIORS / "bottom_actions.safetensors",
 )

@@ -20,8 +20,8 @@ from foreframe.priors.actions import Actions
 
 TRAINED = (
     "The simulator needs a trained study whose priors take actions. Run `dvc repro`, then "
-    "`dvc repro studies/replication/dvc.yaml:train_prior@top_actions "
-    "studies/replication/dvc.yaml:train_prior@bottom_actions`."
+    "`dvc repro studies/learned_simulator/dvc.yaml:train_prior@top_actions "
+    "studies/learned_simulator/dvc.yaml:train_prior@bottom_actions`."
 )
 
 

@@ -29,15 +29,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
-def compare(study: Study, others_normalization: Path, size: int = 2) -> dict[str, Any]:
+def compare(study: Study, normalization_of_twin: Path, size: int = 2) -> dict[str, Any]:
     out = study.folder / "compared.json"
     compare_autoencoders.main(
         frames=study.inputs["frames"],
         split=study.inputs["split"],
-        models=(study.outputs["model"],),
-        normalization=study.inputs["normalization"],
-        others=(study.folder / "twin.safetensors",),
-        others_normalization=others_normalization,
+        models=(study.outputs["model"], study.folder / "twin.safetensors"),
+        normalizations=(study.inputs["normalization"], normalization_of_twin),
         evaluation=Evaluation(batch_size=size),
         seed=0,
         compute=COMPUTE,

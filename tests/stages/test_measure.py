@@ -129,6 +129,7 @@ def test_the_protocol_names_the_data_and_its_digest_can_be_recomputed(done: Stud
 def test_the_batch_size_changes_no_number(done: Study, study: Study, batch_size: int) -> None:
     study.measure(batch_size)
     ours, theirs = study.measured(), done.measured()
+    assert ours["autoencoder"].pop("run") == theirs["autoencoder"].pop("run") == "autoencoder"
     for name in ("autoencoder", "priors", "compression"):
         assert leaves(ours[name]) == pytest.approx(leaves(theirs[name]), rel=1e-5), name
     assert ours["protocol_digest"] == theirs["protocol_digest"]

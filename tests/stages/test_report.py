@@ -94,14 +94,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def broken(study: Path, tmp_path: Path) -> Path:
-    """A copy of the study without its report, for tests to damage."""
+    """A copy of the study without its report, to damage."""
     shutil.copytree(study, tmp_path / "broken", ignore=shutil.ignore_patterns("report.*", *PAGES))
     return tmp_path / "broken"
 
 
 @pytest.fixture(scope="module")
 def page(study: Path) -> str:
-    """The HTML."""
     return (study / "report.html").read_text(encoding="utf-8")
 
 
@@ -261,7 +260,7 @@ def test_a_missing_artefact_is_named_with_its_cure(broken: Path) -> None:
 
 def test_a_missing_source_is_named_with_its_cure(broken: Path, tmp_path: Path) -> None:
     reports = tmp_path / "reports"
-    shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("driving", "replication"))
+    shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("driving", "driving_thesis"))
     (reports / "references.bib").unlink()
     said = call(broken, reports)
     assert "references.bib" in said

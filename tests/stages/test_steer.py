@@ -130,9 +130,12 @@ def test_the_same_inputs_give_the_same_bytes(study: tiny.Study, outs: Path, tmp_
 
 def test_figures_show_the_means_the_clips_and_the_frames(outs: Path, tmp_path: Path) -> None:
     written = facts.read(outs / "steering.json", "steering")
-    sections = {"sampling": {"choices": {}}, "report": {"title": "t", "author": "a"}}
+    sections = {
+        "sampling": {"choices": {}},
+        "report": {"title": "t", "author": "a", "protocol": None},
+    }
     there = report_artefacts.desk(tmp_path, sorted(outs.iterdir()), sections)
-    declared = report_artefacts.declared("replication")
+    declared = report_artefacts.declared("learned_simulator")
     declared["steered"]["given"] = "steering / shown_context"
     there.results.numbers["steering"]["shown_context"] = {"": Number(4, None, None, "")}
     with style.drawing():

@@ -99,6 +99,7 @@ def test_predict_before_the_study_is_trained(own: Path, tmp_path: Path) -> None:
 
 
 def test_a_reader_that_stops_early_gets_no_traceback(tmp_path: Path) -> None:
+    shutil.copytree(smoke.ROOT / "studies", tmp_path / "studies")
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "workflow.cli", "preset", "smoke"]
@@ -118,10 +119,14 @@ def test_check_names_every_mistake_before_any_work(by_dvc: smoke.Clone, tmp_path
 @pytest.mark.parametrize(
     ("studies", "code", "message"),
     [
-        (("main",), 0, "params.yaml is right.\n"),
-        (("replication",), 1, "studies/replication/params.yaml.nothing is no parameter"),
-        ((), 1, "studies/replication/params.yaml.nothing is no parameter"),
-        (("nothing",), 1, "error: Choose studies of: main, replication.\n"),
+        (("driving",), 0, "params.yaml is right.\n"),
+        (("driving_thesis",), 1, "studies/driving_thesis/params.yaml: nothing is no parameter"),
+        ((), 1, "studies/driving_thesis/params.yaml: nothing is no parameter"),
+        (
+            ("nothing",),
+            1,
+            "error: There is no study nothing. Choose one of: driving, driving_thesis",
+        ),
     ],
 )
 def test_a_mistake_in_one_study_does_not_hold_up_another(
@@ -129,7 +134,8 @@ def test_a_mistake_in_one_study_does_not_hold_up_another(
 ) -> None:
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(smoke.ROOT / name, tmp_path)
-    tiny.write(tmp_path / "studies/replication", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
-    run = smoke.foreframe(tmp_path, "check", *studies)
+    tiny.write(tmp_path / "studies/driving_thesis", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
+    only = [word for name in studies for word in ("--study", name)]
+    run = smoke.foreframe(tmp_path, "check", *only)
     assert run.returncode == code
     assert message in (run.stderr or run.stdout)

@@ -16,8 +16,8 @@ def test_every_stage_that_ran_here_has_time_memory_and_bytes(by_dvc: smoke.Clone
     found = json.loads(smoke.foreframe(by_dvc.folder, "costs", "--json").stdout)
     assert found["schema"] == "foreframe/costs"
     rows = {row["stage"]: row for row in found["stages"]}
-    stages = {stage.name: stage for stage in dag.read(by_dvc.folder) if stage.study == "main"}
-    assert {name for name in rows if studies.of(name).name == "main"} == stages.keys()
+    stages = {stage.name: stage for stage in dag.read(by_dvc.folder) if stage.study == "driving"}
+    assert {name for name in rows if studies.of(name).name == "driving"} == stages.keys()
     for name, stage in stages.items():
         row = rows[name]
         sizes = [(by_dvc.folder / path).stat().st_size for path in stage.outs]

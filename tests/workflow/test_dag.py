@@ -169,9 +169,9 @@ def test_snakemake_has_a_rule_for_every_stage_of_the_study(tmp_path: Path) -> No
     clone = smoke.clone(tmp_path / "study")
     stages = dag.read(clone.folder)
     assert len({stage.identifier for stage in stages}) == len(stages)
-    main = {stage.name for stage in stages if stage.study == "main"}
+    main = {stage.name for stage in stages if stage.study == "driving"}
     assert engines.announced(clone.folder) == main
-    others = {stage.study for stage in stages} - {"main"}
+    others = {stage.study for stage in stages} - {"driving"}
     assert engines.announced(clone.folder, "all", *others) == {stage.name for stage in stages}
 
 

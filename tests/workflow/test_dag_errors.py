@@ -35,7 +35,7 @@ WRONG = {
     ),
     "one output of two": (
         STAGE + "    outs: [x]\n  b:\n    cmd: b\n    outs: [x]",
-        "output 'x' is specified in",
+        "x is an output of a and b. Let one stage write it",
     ),
 }
 

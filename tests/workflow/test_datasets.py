@@ -88,9 +88,8 @@ def test_what_is_wrong_with_a_copy_is_named(
 
 def test_what_was_downloaded_is_looked_at(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = test_ucf101.SETTINGS.model_copy(update={"download": True})
-    (study / "params.yaml").write_text(
-        json.dumps({"videos": "data/videos", "source": settings.model_dump()})
-    )
+    data = {"own": {"videos": "data/videos", "source": settings.model_dump()}}
+    (study / "params.yaml").write_text(json.dumps({"data": data}))
     folder = downloads.place(ucf101.PINS)
     folder.mkdir(parents=True)
     test_ucf101.lists(folder)

@@ -88,11 +88,11 @@ def test_a_wrong_parameter_is_named_and_ends_with_1(
 
 def test_a_wrong_parameter_of_a_further_study_is_a_warning(tmp_path: Path) -> None:
     shutil.copy(PARAMS, tmp_path)
-    tiny.write(tmp_path / "studies/replication", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
+    tiny.write(tmp_path / "studies/driving_thesis", {"dvc.yaml": "", "params.yaml": "nothing: 1\n"})
     checks = found("parameters", tmp_path / "params.yaml")
     assert checks["params"].status != "missing"
-    assert checks["replication"].status == "warning"
-    assert "studies/replication/params.yaml" in checks["replication"].detail
+    assert checks["driving_thesis"].status == "warning"
+    assert "studies/driving_thesis/params.yaml" in checks["driving_thesis"].detail
 
 
 def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

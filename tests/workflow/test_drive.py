@@ -121,7 +121,12 @@ def test_files_of_actions_that_make_no_sense_are_refused(
         (["--port", "70000", "--web"], "--port is 70000"),
         (["--seed", "-1"], "--seed is -1"),
         (["--clip", "99", "--frames", "1", "--out", "a.mp4"], "clips 0 to"),
-        (["--priors", "nowhere"], "nowhere/top_actions.safetensors does not exist"),
+        (["--study", "nowhere"], "no study nowhere"),
+        (["--run", "gone"], "has no sample@gone. Choose of: actions."),
+        (
+            ["--study", "driving_thesis", "--run", "top_small"],
+            "priors/top_small.safetensors does not exist. The simulator",
+        ),
         ([], "no terminal to drive in"),
     ],
 )

@@ -11,7 +11,7 @@ from tests.workflow import engines
 
 STAGES = ("sample@driving", "evaluate@driving")
 FILES = (
-    "frames.h5", "split.json", "normalization.json", "autoencoder.safetensors",
+    "frames.h5", "split.json", "normalization.json", "vqvae.safetensors",
     "priors/top.safetensors", "priors/bottom.safetensors", "probe.safetensors",
     "samples/driving.h5", "evaluations/driving.json", "evaluations/driving.metrics.json",
 )  # fmt: skip

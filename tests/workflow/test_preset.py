@@ -2,107 +2,117 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from foreframe.config import params, reading
+from foreframe.config import reading, study
 from foreframe.errors import UserError
-from tests.workflow import tiny
-from workflow import preset
+from tests.smoke import ROOT
+from workflow import preset, studies
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.mark.parametrize("name", preset.names())
-def test_every_preset_is_valid(name: str) -> None:
-    params.check(preset.values(name), name)
+PLACES = {place.name: place for place in studies.places(ROOT)}
+NAMES = ("laptop", "smoke", "thesis")
 
 
-def test_the_committed_parameters_are_the_laptop_preset() -> None:
-    assert (ROOT / "params.yaml").read_bytes() == (preset.FOLDER / "laptop.yaml").read_bytes()
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a project with the presets and definitions of all studies, and no params.yaml."""
+    shutil.copytree(ROOT / "studies", tmp_path / "studies")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    for path in tmp_path.glob("studies/*/params.yaml"):
+        path.unlink()
+    return tmp_path
 
 
-def test_there_and_back_gives_the_same_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    preset.write("laptop", path)
-    before = path.read_text()
-    for name in preset.names():
-        preset.write(name, path)
-        assert reading.load(path) == preset.values(name)
-    preset.write("laptop", path)
-    assert path.read_text() == before
+def params(project: Path, name: str = studies.MAIN) -> Path:
+    return project / PLACES[name].params
 
 
-def test_every_comment_stays_and_a_users_own_too(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    preset.write("laptop", path)
+def values(name: str, place: str = studies.MAIN) -> dict[str, Any]:
+    return preset.values(name, ROOT / PLACES[place].presets)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_committed_parameters_are_the_laptop_preset(place: str) -> None:
+    committed = (ROOT / PLACES[place].params).read_bytes()
+    assert committed == (ROOT / PLACES[place].presets / "laptop.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_preset_is_valid_and_there_and_back_gives_the_same_bytes(
+    place: str, project: Path
+) -> None:
+    preset.write("laptop", project)
+    before = params(project, place).read_bytes()
+    assert tuple(preset.names(ROOT / PLACES[place].presets)) == NAMES
+    for name in NAMES:
+        preset.write(name, project)
+        assert reading.load(params(project, place)) == values(name, place)
+        study.load(params(project, place))
+    preset.write("laptop", project)
+    assert params(project, place).read_bytes() == before
+
+
+def test_every_comment_stays_and_a_users_own_too(project: Path) -> None:
+    preset.write("laptop", project)
+    path = params(project)
     text = path.read_text().replace("seed: 0", "seed: 7  # my lucky number")
     path.write_text(text)
     comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
-    changes = preset.write("thesis", path)
+    changes = preset.write("thesis", project)
     written = path.read_text()
     assert all(comment in written for comment in comments)
-    assert "seed: 7 -> 0" in changes
+    assert "seed: 7 -> 0" in changes[path]
 
 
-def test_it_says_what_changed(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    preset.write("laptop", path)
-    assert preset.write("laptop", path) == []
+def test_it_says_what_changed(project: Path) -> None:
+    preset.write("laptop", project)
+    assert not any(preset.write("laptop", project).values())
+    path = params(project)
     path.write_text(path.read_text().replace("kind: car_racing", "kind: video_folder"))
-    assert preset.write("laptop", path) == ["source.kind: video_folder -> car_racing"]
+    changes = preset.write("laptop", project)
+    assert changes.pop(path) == ["data.driving.source.kind: video_folder -> car_racing"]
+    assert not any(changes.values())
 
 
 @pytest.mark.parametrize("content", ["", "a: [", "- 1", "\udcff"])
-def test_a_broken_file_is_written_anew(content: str, tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
+def test_a_broken_file_is_written_anew(content: str, project: Path) -> None:
+    path = params(project)
     path.write_bytes(content.encode(errors="surrogateescape"))
-    preset.write("smoke", path)
-    assert reading.load(path) == preset.values("smoke")
+    preset.write("smoke", project)
+    assert reading.load(path) == values("smoke")
 
 
-STUDIES = sorted({path.parent.name for path in preset.FOLDER.glob("*/*.yaml")})
+def test_one_study_alone_is_written_beside_the_parameters_of_its_base(project: Path) -> None:
+    preset.write("laptop", project)
+    before = params(project).read_bytes()
+    changes = preset.write("smoke", project, "driving_thesis")
+    assert [*changes] == [params(project, "driving_thesis")]
+    assert changes[params(project, "driving_thesis")]
+    assert params(project).read_bytes() == before
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_every_preset_of_a_further_study_is_valid_beside_the_main_one(
-    study: str, tmp_path: Path
-) -> None:
-    shutil.copytree(ROOT / "studies", tmp_path / "studies")
-    assert preset.names(preset.FOLDER / study) == preset.names()
-    main = tmp_path / "params.yaml"
-    committed = (ROOT / "studies" / study / "params.yaml").read_bytes()
-    assert committed == (preset.FOLDER / study / "laptop.yaml").read_bytes()
-    for name in (*preset.names(), "laptop"):
-        preset.write_all(name, main)
-        path = preset.check(main, study)
-        assert reading.load(path) == preset.values(name, preset.FOLDER / study)
-    assert path.read_bytes() == committed
+def test_a_study_without_presets_is_left_alone(project: Path) -> None:
+    (project / "studies/b").mkdir()
+    (project / "studies/b/dvc.yaml").write_text("stages: {}\n")
+    preset.write("smoke", project)
+    assert not (project / "studies/b/params.yaml").exists()
+    with pytest.raises(UserError, match="has no preset smoke"):
+        preset.write("smoke", project, "b")
 
 
-def test_a_further_study_follows_where_it_has_presets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    presets, main = tmp_path / "presets", tmp_path / "params.yaml"
-    tiny.write(tmp_path, {f"studies/{name}/dvc.yaml": "stages: {}\n" for name in ("a", "b")})
-    tiny.write(tmp_path, {"studies/a/params.yaml": "size: 1  # of it\nown: 2\n"})
-    tiny.write(presets, {"a/laptop.yaml": "size: 3\nmore: {x: 1}\n", "a/smoke.yaml": "size: 4\n"})
-    for path in preset.FOLDER.glob("*.yaml"):
-        shutil.copy(path, presets)
-    monkeypatch.setattr(preset, "FOLDER", presets)
-    changes = preset.write_all("smoke", main)
-    assert changes[tmp_path / "studies/a/params.yaml"] == [
-        "more.x: 1 added", "own: 2 removed", "size: 1 -> 4",
-    ]  # fmt: skip
-    text = (tmp_path / "studies/a/params.yaml").read_text()
-    assert text == "size: 4  # of it\nmore:\n  x: 1\n"
-    assert reading.load(main) == preset.values("smoke")
-    assert not (tmp_path / "studies/b/params.yaml").exists()
-    with pytest.raises(UserError, match="Choose one of: laptop, smoke"):
-        preset.write_all("thesis", main)
-
-
-def test_an_unknown_preset_is_refused_with_the_list(tmp_path: Path) -> None:
+def test_an_unknown_preset_or_study_is_refused_with_the_list(project: Path) -> None:
     with pytest.raises(UserError, match="laptop, smoke, thesis"):
-        preset.write("huge", tmp_path / "params.yaml")
-    assert list(tmp_path.iterdir()) == []
+        preset.write("huge", project)
+    with pytest.raises(UserError, match=r"no study c\. Choose one of: driving, driving_thesis"):
+        preset.write("smoke", project, "c")
+    assert not any(project.glob("**/params.yaml"))
+
+
+def test_a_preset_that_does_not_fit_its_base_changes_nothing(project: Path) -> None:
+    path = project / "studies/driving_thesis/presets/smoke.yaml"
+    path.write_text("priors: {top_large: {like: middle}}\n")
+    with pytest.raises(UserError, match=r"top_large\.like is middle"):
+        preset.write("smoke", project)
+    assert not any(project.glob("**/params.yaml"))

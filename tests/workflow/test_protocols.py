@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from foreframe.config import params
+from foreframe.config import study
 from foreframe.errors import UserError
 from tests import smoke
 from workflow import dag, preset, protocols
@@ -13,7 +13,8 @@ from workflow import dag, preset, protocols
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with the parameters and the DAG of the study."""
+    """A folder with the parameters, the DAG and the presets of the study."""
+    shutil.copytree(smoke.PRESETS, tmp_path / "studies/driving/presets")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(smoke.ROOT / name, tmp_path / name)
     return tmp_path
@@ -27,9 +28,9 @@ def add(project: Path, name: str) -> None:
 def test_every_ready_made_protocol_can_be_added(name: str, project: Path) -> None:
     before = (project / "params.yaml").read_text()
     add(project, name)
-    found = params.load(project / "params.yaml").protocols
+    found = study.load(project / "params.yaml").study.protocols
     assert found == {
-        **params.load(smoke.ROOT / "params.yaml").protocols,
+        **study.load(smoke.ROOT / "params.yaml").study.protocols,
         name: protocols.ready_made()[name],
     }
     assert protocols.fanned(project / "dvc.yaml") == ["driving", name]
@@ -63,14 +64,15 @@ def test_protocols_of_the_literature_are_what_the_papers_say() -> None:
 
 def test_a_protocol_of_ones_own_stays_when_the_scale_changes(project: Path) -> None:
     add(project, "svg_kth")
-    preset.write("smoke", project / "params.yaml")
-    assert set(params.load(project / "params.yaml").protocols) == {"driving", "svg_kth"}
+    preset.write("smoke", project)
+    assert set(study.load(project / "params.yaml").study.protocols) == {"driving", "svg_kth"}
 
 
 def test_a_protocol_of_ones_own_gets_its_stages_by_name(project: Path) -> None:
     path = project / "params.yaml"
     text = path.read_text()
-    start, end = text.index("  driving:"), text.index("evaluation:")
+    end = text.index("evaluation:")
+    start = text.rindex("  driving:", 0, end)
     own = text[start:end].replace("driving:", "mine:")
     path.write_text(text[:end].rstrip() + "\n" + own + text[end:])
     with pytest.raises(UserError, match="does not run the protocol mine"):
@@ -86,10 +88,10 @@ def test_a_protocol_of_ones_own_gets_its_stages_by_name(project: Path) -> None:
 def test_a_name_that_cannot_be_added_changes_nothing(
     name: str, message: str, project: Path
 ) -> None:
-    before = {path: path.read_bytes() for path in project.iterdir()}
+    before = {path: path.read_bytes() for path in project.glob("*.yaml")}
     with pytest.raises(UserError, match=message):
         add(project, name)
-    assert {path: path.read_bytes() for path in project.iterdir()} == before
+    assert {path: path.read_bytes() for path in project.glob("*.yaml")} == before
 
 
 def test_a_protocol_that_does_not_fit_the_study_changes_nothing(project: Path) -> None:

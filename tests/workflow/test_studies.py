@@ -47,7 +47,7 @@ def test_a_stage_has_the_name_by_which_dvc_finds_it_and_the_values_beside_it(
     found = {stage.name: stage for stage in dag.read(folder)}
     with engines.opening(folder) as repo:
         assert found.keys() == {stage.addressing for stage in repo.index.stages}
-    assert {stage.name for stage in found.values() if stage.study == "main"} == tiny.STAGES
+    assert {stage.name for stage in found.values() if stage.study == "driving"} == tiny.STAGES
     high = found[f"{SONG}train@high"]
     assert (high.study, high.identifier) == ("songs", "songs_train_high")
     assert high.command.endswith("high data/loud.txt data/songs/high.txt")
@@ -113,7 +113,7 @@ def test_rules_keep_apart_where_names_of_two_studies_meet(tmp_path: Path) -> Non
     assert len(engines.announced(folder, *edits.BY_SNAKEMAKE)) == len(identifiers)
 
 
-@pytest.mark.parametrize("name", ["main", "all", "more-of-it", "1st"])
+@pytest.mark.parametrize("name", [studies.MAIN, "all", "more-of-it", "1st"])
 def test_a_folder_that_cannot_be_a_rule_is_refused(name: str, tmp_path: Path) -> None:
     folder = make(tmp_path, STAGE + "    outs: [x]")
     tiny.write(folder, {f"studies/{name}/dvc.yaml": STAGE + "    outs: [y]\n"})

@@ -116,7 +116,7 @@ def test_targets_name_stages_groups_and_studies(project: Path) -> None:
         found = looked(project, *targets)
         return {finding.subject.removeprefix("data/") for finding in found}
 
-    assert subjects("train") == subjects("main") == subjects("dvc.yaml") == {"loud.txt"}
+    assert subjects("train") == subjects("driving") == subjects("dvc.yaml") == {"loud.txt"}
     assert subjects(f"{SONG}train@low") == {"songs/low.txt"}
     songs = {"songs/high.txt", "songs/low.txt"}
     assert subjects(f"{SONG}train") == songs | {"loud.txt"}

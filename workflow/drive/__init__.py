@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from foreframe.data import video
 from foreframe.errors import UserError
-from foreframe.simulator.environment import MODELS, PRIORS, LearnedDriving
+from foreframe.simulator.environment import LearnedDriving
+from workflow import runs
 from workflow.drive import controls, terminal, web
 
 SMALLEST_SIDE = 256  # pixels: smaller frames are enlarged in a video file
@@ -26,14 +27,15 @@ class Options:
     """What the command line says; `frames` and `out` stand for driving without anyone at the keys.
 
     Attributes:
-        priors: the folder of top_actions.safetensors and bottom_actions.safetensors.
+        study, run: whose models are driven in: those of its stage `sample` under this name.
         per_prediction: frames that one step predicts.
         seed: of the episode; `clip` is the test clip to begin with, or None.
         web: whether a page is served; `port` 0 takes a free one.
         frames, actions, out: how many frames, a CSV file of actions or None, and the video file.
     """
 
-    priors: Path = PRIORS
+    study: str = "learned_simulator"
+    run: str = "actions"
     per_prediction: int = 1
     seed: int = 0
     clip: int | None = None
@@ -51,8 +53,9 @@ def run(options: Options) -> None:
         UserError: an option is wrong, or the study is not there.
     """
     _check(options)
+    found = runs.paths(Path(), options.study, "sample", options.run)
     environment = LearnedDriving(
-        models=[MODELS[0], *(options.priors / path.name for path in MODELS[1:])],
+        **{name: found[name] for name in ("frames", "split", "normalization", "models")},
         frames_per_prediction=options.per_prediction,
         max_steps=2**31,
     )

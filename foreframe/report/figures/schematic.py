@@ -8,9 +8,13 @@ from foreframe.report.schematics.diagram import Diagram
 
 
 class Settings(Spec):
-    """`of` is the run, `data` the data set whose latents and clips have the sizes that it shows."""
+    """`of` is the run, `codes` that of the autoencoder whose codes they are.
+
+    `data` is the data set whose latents and clips have the sizes that it shows.
+    """
 
     of: str
+    codes: str
     data: str
     show: Literal["overview", "stacks", "pixel_snail", "gated_layer", "attention", "bottom_prior"]
 
@@ -25,7 +29,7 @@ def diagram(settings: Settings, desk: Desk) -> Diagram:
     """Return the boxes and arrows."""
     run, data = desk.run(settings.of), settings.data
     grids = {level: (grid[0], grid[1], grid[2]) for level, grid in desk.grids(data).items()}
-    codes = int(desk.run("autoencoder")["codebook_size"])
+    codes = int(desk.run(settings.codes)["codebook_size"])
     if settings.show in ("overview", "stacks"):
         frames = int(desk.number(settings.of, "clip_frames").value)
         height, width = (int(desk.number(data, name).value) for name in ("height", "width"))

@@ -19,7 +19,7 @@ def parameters(model: nn.Module) -> int:
 
 def test_weights_add_up_to_those_of_the_network() -> None:
     sections = report_artefacts.parameters()
-    settings = reading.validate(Settings, sections["autoencoder"], "autoencoder")
+    settings = reading.validate(Settings, sections["autoencoders"]["vqvae"], "vqvae")
     model = autoencoders.build(settings, Shape(3, 16, 32, 32))
     clips = torch.empty(2, 3, 16, 32, 32, device="meta")
     rows = layers.table(model, lambda network: cast(Any, network).reconstruct(clips))

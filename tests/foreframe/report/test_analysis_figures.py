@@ -20,7 +20,7 @@ CHOICES = ("argmax", "drawn")
 CONTEXT = 4
 DECLARED = {
     name: figure
-    for name, figure in report_artefacts.declared("replication").items()
+    for name, figure in report_artefacts.declared("driving_thesis").items()
     if "findings" in str(figure)
 }
 
@@ -36,7 +36,7 @@ def there(analysed: Analysed, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     inputs = [analysed.inputs[name] for name in ("frames", "latents")]
     sections = {
         "sampling": {"choices": {choice: {} for choice in CHOICES}},
-        "report": {"title": "t", "author": "a"},
+        "report": {"title": "t", "author": "a", "protocol": None},
     }
     folder = tmp_path_factory.mktemp("settings")
     return report_artefacts.desk(folder, [*inputs, *analysed.outputs.values()], sections)

@@ -40,7 +40,7 @@ def chart(name: str, there: Desk) -> Any:
 
 
 def test_every_kind_is_used_by_a_study_or_by_a_chapter() -> None:
-    declared = [*DECLARED.values(), *report_artefacts.declared("replication").values()]
+    declared = [*DECLARED.values(), *report_artefacts.declared("driving_thesis").values()]
     used = {figure["kind"] for figure in declared}
     used |= {part["kind"] for figure in declared for part in figure.get("parts", [])}
     assert set(kinds.available(desk.PACKAGE)) == used | {"inspection", "clips"}
@@ -98,7 +98,7 @@ def test_the_split_is_drawn_in_seconds(there: Desk, study: Path) -> None:
 
 
 def test_curves_and_codebooks_are_the_tables_of_the_training(there: Desk) -> None:
-    training = there.training("autoencoder")
+    training = there.training("vqvae")
     _, spread = chart("codebooks", there).axes
     drawn = {line.get_label(): line.get_ydata() for line in spread.lines}
     for part in ("train", "validation"):
@@ -148,8 +148,9 @@ def test_a_kind_a_key_a_run_and_a_result_that_do_not_exist_are_named(there: Desk
         ({"kind": "split", "data": "driving", "of": 1}, r"figures\.x\.of is no parameter.*allowed"),
         ({"kind": "split"}, r"figures\.x\.data is missing"),
         ({"kind": "split", "data": "moon"}, r"figures\.x: .* split of moon .*: driving\."),
-        ({"kind": "schematic", "show": "stacks", "of": "middle", "data": "driving"},
-         r"figures\.x: .* middle .*: autoencoder, bottom, top\."),
+        ({"kind": "schematic", "show": "stacks", "of": "middle", "codes": "vqvae",
+          "data": "driving"},
+         r"figures\.x: .* middle .*: bottom, top, vqvae\."),
         ({"kind": "bars", "of": "top / nil / test", "groups": {"a": "a"}, "label": ""},
          r"figures\.x: there is no result top / nil / test\. Choose one of: nll"),
         ({"kind": "by_frame", "table": "main / driving", "of": "main / {line} / {panel}",

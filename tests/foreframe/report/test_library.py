@@ -15,7 +15,7 @@ from foreframe.report import settings
 from foreframe.report.library import Artefact, Library, place
 from tests import report_artefacts
 
-RUNS = ("autoencoder", "top", "bottom")
+RUNS = ("vqvae", "top", "bottom")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_table_is_known_by_its_content_and_not_by_its_name(study: Path) -> Non
 @pytest.mark.parametrize(
     ("path", "schema", "expected"),
     [
-        ("data/s/autoencoder.json", "training", ("autoencoder", "")),
+        ("data/s/vqvae.json", "training", ("vqvae", "")),
         ("data/s/priors/top_small.json", "training", ("top_small", "")),
         ("data/s/joint/joint.json", "training", ("joint", "")),
         ("data/s/joint/top.safetensors", "prior", ("joint/top", "")),
@@ -132,7 +132,7 @@ def test_one_thing_may_not_be_there_twice(study: Path) -> None:
 
 
 def test_an_artefact_that_is_not_there_is_answered_with_those_that_are(whole: Path) -> None:
-    with pytest.raises(UserError, match=r"no training of central .*: autoencoder, bottom, top\."):
+    with pytest.raises(UserError, match=r"no training of central .*: bottom, top, vqvae\."):
         Library([whole]).one("training", "central")
 
 
@@ -151,7 +151,7 @@ def test_a_result_of_a_run_that_was_removed_is_refused(study: Path) -> None:
 def test_variants_and_what_they_are_made_under_are_no_leftovers(tmp_path: Path) -> None:
     sections = report_artefacts.parameters()
     variants = {
-        "sources": {"diverse": sections["source"]},
+        "data": {"diverse": sections["data"]["driving"]},
         "priors": {"top_small": sections["priors"]["top"]},
         "protocols": {"full_clip": sections["protocols"]["driving"]},
         "latents": {"dense": {"train_stride": 1}},

@@ -45,7 +45,7 @@ def test_a_tree_becomes_rows_of_sets_intervals_and_paths() -> None:
 def test_every_measured_number_is_in_the_table_with_its_file(there: Desk) -> None:
     of, models, evaluation = there.results.of, numbers.models(), numbers.evaluation()
     for where in numbers.SETS:
-        assert of("autoencoder", "mse", where).value == models["autoencoder"]["mse"][where]
+        assert of("vqvae", "mse", where).value == models["autoencoder"]["mse"][where]
         for level, prior in models["priors"].items():
             assert of(level, "nll", where).value == prior["nll"][where]
             found = of(level, "baselines.bigram", where)

@@ -31,7 +31,7 @@ SCALES: dict[str, Any] = {
 def diagrams(scale: str) -> Iterator[Diagram]:
     changes, clip, grids = SCALES[scale]
     parameters = report_artefacts.parameters()
-    autoencoder = parameters["autoencoder"] | changes.get("autoencoder", {})
+    autoencoder = parameters["autoencoders"]["vqvae"] | changes.get("autoencoder", {})
     top = parameters["priors"]["top"] | changes.get("top", {})
     bottom = parameters["priors"]["bottom"] | changes.get("bottom", {})
     codes = autoencoder["codebook_size"]

@@ -18,7 +18,7 @@ from tests.smoke import ROOT
 ROW = {"table": "6.1", "run": "top", "quantity": "nll", "where": "test", "value": 1.9}
 SECTIONS = {
     "priors": {"top": {"kind": "pixel_snail", "training": {"epochs": 4}}},
-    "report": {"title": "t", "author": "a"},
+    "report": {"title": "t", "author": "a", "protocol": None},
 }
 
 
@@ -69,7 +69,7 @@ def test_a_key_that_a_row_has_not_is_refused(tmp_path: Path) -> None:
         thesis.load([path])
 
 
-@pytest.mark.parametrize("study", ["driving", "replication"])
+@pytest.mark.parametrize("study", ["driving", "driving_thesis"])
 def test_figures_and_rows_of_a_study_can_be_read(study: str) -> None:
     assert report_artefacts.declared(study)
     assert thesis.load([ROOT / "studies" / study / "thesis.yaml"]).rows

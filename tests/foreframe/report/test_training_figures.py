@@ -39,14 +39,14 @@ TRIALS = pandas.DataFrame(
 )
 
 
-DECLARED = report_artefacts.declared("replication")
+DECLARED = report_artefacts.declared("driving_thesis")
 
 
 def there(folder: Path, trials: pandas.DataFrame = TRIALS, **more: Any) -> Desk:
     """Return a desk with the search above and whatever lies in `folder`."""
     checksum = tables.write(folder / "trials.csv", trials)
     facts.write(folder / "search.json", "search", {**FACTS, **more, "trials_checksum": checksum})
-    sections = {"report": {"title": "t", "author": "a"}}
+    sections = {"report": {"title": "t", "author": "a", "protocol": None}}
     return report_artefacts.desk(folder, sorted(folder.glob("*.*[nv]")), sections)
 
 
