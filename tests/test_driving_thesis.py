@@ -79,7 +79,7 @@ def test_the_pdf_holds_the_same_words(replicated: smoke.Clone) -> None:
     path = replicated.folder / "reports/driving_thesis/report.pdf"
     run = subprocess.run(["pdftotext", str(path), "-"], check=True, capture_output=True, text=True)
     assert "Research question 2" in run.stdout
-    assert "Futures that follow the steering" in run.stdout
+    assert "Training the three models together" in run.stdout
 
 
 def test_a_prior_without_its_condition_is_deaf_to_it(replicated: smoke.Clone) -> None:

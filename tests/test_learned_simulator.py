@@ -10,7 +10,7 @@ from workflow import dag
 pytestmark = pytest.mark.slow
 
 TITLES = (
-    "Codes given the recorded and given another clip's actions",
+    "Codes given the recorded and given another clip",
     "Futures steered left, straight and right",
     "Futures without and with the recorded actions",
     "Plain and varied training data",
