@@ -89,9 +89,7 @@ def calls(size: Size, clips: int, device: torch.device, check: bool) -> list[Cal
     result = []
     shapes = size.shapes()
     latents = {
-        level: torch.randint(
-            8, (clips, *shape.grid), generator=generator(0, "benchmark", "codes", level)
-        )
+        level: generator(0, "benchmark", "codes", level).integers(0, 8, (clips, *shape.grid))
         for level, shape in shapes.items()
     }
     for level, prior in size.priors().items():

@@ -123,7 +123,7 @@ def measure(name: str, side: int, batch: int, batches: int, device: torch.device
 def clips(shape: Sequence[int], number: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the true and the predicted clips of a batch, uint8."""
     numbers = generator(0, "benchmark", number)
-    pair = torch.randint(256, (2, *shape), generator=numbers, dtype=torch.uint8)
+    pair = numbers.integers(0, 256, (2, *shape)).to(torch.uint8)
     real, predicted = pair.to(device)
     return real, predicted
 

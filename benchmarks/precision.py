@@ -69,8 +69,8 @@ def repeating(prior: SnailPrior, batch: int, seed: int) -> Tensor:
     """Return codes (B,T,H,W) each of which mostly is the one of the code-frame before."""
     numbers = generator(seed, "benchmark", "codes")
     shape = (batch, *prior.grid)
-    codes_BTHW = torch.randint(prior.codebook_size, shape, generator=numbers)
-    repeated = torch.rand(shape, generator=numbers) < REPEATED
+    codes_BTHW = numbers.integers(0, prior.codebook_size, shape)
+    repeated = numbers.uniform(shape) < REPEATED
     for frame in range(1, prior.grid[0]):
         before = codes_BTHW[:, frame - 1]
         codes_BTHW[:, frame] = torch.where(repeated[:, frame], before, codes_BTHW[:, frame])

@@ -20,6 +20,7 @@ from foreframe.data import frames
 from foreframe.data.clips import windows
 from foreframe.metrics.frechet import REAL, FrechetDistance
 from foreframe.metrics.random_video_distance import UNIT, RandomVideoFeatures
+from foreframe.randomness import Numbers
 
 BATCH = 16
 PAIRS = 5  # of sets that a distance between equals is the mean over
@@ -30,8 +31,8 @@ def scenes(count: int, seed: int, *, length: int = 16, side: int = 64) -> Tensor
     return torch.stack([_scene(randomness.generator(seed, n), length, side) for n in range(count)])
 
 
-def _scene(generator: torch.Generator, length: int, side: int) -> Tensor:
-    number = torch.rand(12, generator=generator)
+def _scene(numbers: Numbers, length: int, side: int) -> Tensor:
+    number = numbers.uniform((12,))
     T = torch.arange(length)[:, None, None]
     Y = torch.arange(side)[None, :, None]
     X = torch.arange(side)[None, None, :]
@@ -48,7 +49,7 @@ def _scene(generator: torch.Generator, length: int, side: int) -> Tensor:
 
 def noisy(clips_BTHWC: Tensor, deviation: float) -> Tensor:
     """Add normal noise of this many grey levels, (B, T, H, W, 3)."""
-    noise = torch.randn(clips_BTHWC.shape, generator=randomness.generator(0, "noise"))
+    noise = randomness.generator(0, "noise").normal(clips_BTHWC.shape)
     return _to_uint8(clips_BTHWC + deviation * noise)
 
 

@@ -169,6 +169,8 @@ def test_random_numbers_come_from_positions() -> None:
     """No global seed, and no generator but those of foreframe.randomness."""
     seeding = {
         "torch.manual_seed", "torch.seed", "torch.cuda.manual_seed_all", "torch.Generator",
+        *(f"torch.{name}" for name in ("rand", "randn", "randint", "randperm", "bernoulli")),
+        "torch.multinomial", "torch.normal", "torch.rand_like", "torch.randn_like",
         "random.seed", "random.Random", "numpy.random.seed", "np.random.seed",
         "numpy.random.default_rng", "np.random.default_rng",
     }  # fmt: skip

@@ -18,7 +18,7 @@ from foreframe.analysis import columns, light
 from foreframe.analysis.columns import Columns
 from foreframe.errors import UserError
 from foreframe.priors import AutoregressivePrior
-from foreframe.randomness import generator
+from foreframe.randomness import permutation
 
 TOP = "top"
 
@@ -40,7 +40,7 @@ def shuffled(top_BTHW: Tensor, seed: int) -> Tensor:
     """Return each clip's own top codes (B,T,H,W) at random places."""
     result = top_BTHW.flatten(1).clone()
     for clip, codes_N in enumerate(result):
-        order = torch.randperm(len(codes_N), generator=generator(seed, "shuffled top", clip))
+        order = permutation(len(codes_N), seed, "shuffled top", clip)
         result[clip] = codes_N[order.to(codes_N.device)]
     return result.view_as(top_BTHW)
 

@@ -32,8 +32,7 @@ def position(place: Place, grid: Grid) -> int:
 
 def corrupt(codes_BTHW: Tensor, place: Place, size: int, seed: int) -> Tensor:
     """Return codes (B,T,H,W) with the one at `place` replaced by another one of 0..size-1."""
-    numbers = generator(seed, "corrupted code")
-    step_B = torch.randint(1, size, (len(codes_BTHW),), generator=numbers)
+    step_B = generator(seed, "corrupted code").integers(1, size, (len(codes_BTHW),))
     result = codes_BTHW.clone()
     index = (slice(None), *place)
     result[index] = (result[index] + step_B.to(result.device)) % size

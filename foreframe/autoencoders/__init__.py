@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from foreframe.data.views import View
 from foreframe.models import Model, ModelSettings, Role, Shape, SingleLoss
 from foreframe.networks.quantizer import Quantized
+from foreframe.randomness import Numbers
 from foreframe.training.objective import Moment
 
 PACKAGE = "foreframe.autoencoders"
@@ -69,7 +70,7 @@ class Quantised(Autoencoder, SingleLoss):
     """
 
     @abstractmethod
-    def quantize(self, clips_BCTHW: Tensor, numbers: torch.Generator) -> dict[str, Quantized]:
+    def quantize(self, clips_BCTHW: Tensor, numbers: Numbers) -> dict[str, Quantized]:
         """Return {level: what becomes of clips on it}, top first.
 
         In training mode the codebooks are updated, after their use.
@@ -81,7 +82,7 @@ class Quantised(Autoencoder, SingleLoss):
 
     @abstractmethod
     def loss_of(
-        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: torch.Generator
+        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: Numbers
     ) -> dict[str, Tensor]:
         """Return the loss of clips that are quantised already; see `loss`."""
 

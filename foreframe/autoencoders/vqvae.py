@@ -21,6 +21,7 @@ from foreframe.models import Shape
 from foreframe.networks.quantizer import Averages, Quantized, Quantizer
 from foreframe.networks.residual import Kernel, ResidualStack
 from foreframe.networks.upsampling import Upsampling
+from foreframe.randomness import Numbers
 
 # Video positions for one code position, (T, H, W), top first.
 STRIDES = {"top": (4, 8, 8), "bottom": (2, 4, 4)}
@@ -95,7 +96,7 @@ class VQVAE(Quantised):
             Upsampling(width, given.channels, STRIDES["bottom"]),
         )
 
-    def initialize(self, numbers: torch.Generator) -> None:
+    def initialize(self, numbers: Numbers) -> None:
         """Draw weights and codebooks, on the CPU."""
         super().initialize(numbers)
         for module in self.modules():
@@ -142,7 +143,7 @@ class VQVAE(Quantised):
         return clips_BCTHW
 
     def loss_of(
-        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: torch.Generator
+        self, clips_BCTHW: Tensor, quantized: Mapping[str, Quantized], numbers: Numbers
     ) -> dict[str, Tensor]:
         """||x - x^||^2 + beta (||z_t - sg e_t||^2 + ||z_b - sg e_b||^2), means (3.2.3, 5.1)."""
         top, bottom = quantized["top"], quantized["bottom"]
@@ -158,7 +159,7 @@ class VQVAE(Quantised):
             "codes_bottom": bottom.counts,
         }
 
-    def _drop(self, bottom_BDTHW: Tensor, numbers: torch.Generator) -> Tensor:
+    def _drop(self, bottom_BDTHW: Tensor, numbers: Numbers) -> Tensor:
         """Zero the bottom of some training clips, so that the top must carry the picture too.
 
         Xu 2022 names this as further work: a bottom that always suffices leaves the top unused.
@@ -166,10 +167,10 @@ class VQVAE(Quantised):
         share = self.settings.bottom_dropout
         if not self.training or share == 0:
             return bottom_BDTHW
-        kept_B = torch.rand(len(bottom_BDTHW), generator=numbers) >= share
+        kept_B = numbers.uniform((len(bottom_BDTHW),)) >= share
         return bottom_BDTHW * kept_B.to(bottom_BDTHW)[:, None, None, None, None]
 
-    def quantize(self, clips_BCTHW: Tensor, numbers: torch.Generator) -> dict[str, Quantized]:
+    def quantize(self, clips_BCTHW: Tensor, numbers: Numbers) -> dict[str, Quantized]:
         """Return what becomes of clips (B,C,T,H,W) on the top and the bottom level."""
         h_b, z_t = self._features(clips_BCTHW)
         top: Quantized = self.top_quantizer(z_t, numbers)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from foreframe.data.normalization import Normalizer
 from foreframe.data.views import View
+from foreframe.randomness import Numbers
 
 # Of ITU-R BT.601, in thousandths; grey stays as it is, since they add up to one.
 LUMA = (299, 587, 114)
@@ -38,7 +39,7 @@ class Scaling:
         """
         return cls(view, Normalizer.load(normalization))
 
-    def inward(self, frames_BTHWC: Tensor, numbers: torch.Generator | None) -> Tensor:
+    def inward(self, frames_BTHWC: Tensor, numbers: Numbers | None) -> Tensor:
         """Return float32 (B,C,T,H,W) for uint8 (B,T,H,W,3), on its device; states (B,T,S) as given.
 
         `numbers`, on the CPU, are those of the noise where the view dequantises.
@@ -50,7 +51,7 @@ class Scaling:
         levels_BCTHW = self._levels(frames_BTHWC).to(torch.float32)
         if self.view.dequantise:
             assert numbers is not None, "a view that dequantises takes random numbers"
-            steps = torch.randint(STEPS, levels_BCTHW.shape, generator=numbers)
+            steps = numbers.integers(0, STEPS, levels_BCTHW.shape)
             levels_BCTHW += ((steps + 0.5) / STEPS).to(levels_BCTHW.device)
         values = levels_BCTHW.div_(self._span)
         if self.view.scaling == "symmetric":

@@ -92,7 +92,7 @@ def features(frames_THWC: Tensor) -> Tensor:
 
 def _filters() -> Tensor:
     """Return the filters, float32 (FILTERS, 2 C, SIDE, SIDE): blind to brightness, of length 1."""
-    drawn = torch.randn(FILTERS, 6, SIDE, SIDE, generator=generator(0, "state probe"))
+    drawn = generator(0, "state probe").normal((FILTERS, 6, SIDE, SIDE))
     drawn -= drawn.mean(dim=(1, 2, 3), keepdim=True)
     return drawn / drawn.flatten(start_dim=1).norm(dim=1)[:, None, None, None]
 

@@ -106,7 +106,7 @@ def _resampled(values_B: torch.Tensor, seed: int, *position: Position) -> Iterat
     rows = max(1, CHUNK // count)
     for start in range(0, RESAMPLES, rows):
         shape = (min(rows, RESAMPLES - start), count)
-        yield values_B[torch.randint(count, shape, generator=numbers)].mean(dim=1)
+        yield values_B[numbers.integers(0, count, shape)].mean(dim=1)
 
 
 def _student(freedom: int) -> float:

@@ -254,8 +254,8 @@ def interval(
 
 def _drawn(features_BKD: Tensor, seed: int, which: str, draw: int) -> Moments:
     """Return the moments of as many clips drawn with replacement."""
-    generator = randomness.generator(seed, "frechet", which, draw)
-    chosen = torch.randint(len(features_BKD), (len(features_BKD),), generator=generator)
+    numbers, count = randomness.generator(seed, "frechet", which, draw), len(features_BKD)
+    chosen = numbers.integers(0, count, (count,))
     moments = Moments()
     moments.update(features_BKD[chosen].flatten(end_dim=1))
     return moments

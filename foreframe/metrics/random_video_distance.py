@@ -122,8 +122,9 @@ def _integers(shape: tuple[int, ...], layer: int) -> NDArray[numpy.int64]:
     The raw bits of the generator are the one stream that NumPy promises never to change, and sums
     of integers are exact on every processor.
     """
-    generator = randomness.numpy_generator(SEED, "random_video_distance", layer)
-    raw = numpy.asarray(generator.bit_generator.random_raw(math.prod(shape)), dtype=numpy.uint64)
+    # Half of the key's bits: those that these weights have always been drawn from.
+    stream = numpy.random.Philox(key=randomness.key(SEED, "random_video_distance", layer) >> 64)
+    raw = numpy.asarray(stream.random_raw(math.prod(shape)), dtype=numpy.uint64)
     return ((raw >> numpy.uint64(48)).astype(numpy.int64) - 2**15).reshape(shape)
 
 

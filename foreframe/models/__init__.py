@@ -21,6 +21,7 @@ from foreframe.config.base import Strict
 from foreframe.config.training import Plan, Training
 from foreframe.errors import ArtefactError
 from foreframe.networks import initialization
+from foreframe.randomness import Numbers
 from foreframe.training.objective import Moment, Objective, Plain
 
 AGAIN = "Delete it and run `dvc repro` to make it again."
@@ -60,7 +61,7 @@ class Model(nn.Module, ABC):
     settings: ModelSettings
     given: Any
 
-    def initialize(self, numbers: torch.Generator) -> None:
+    def initialize(self, numbers: Numbers) -> None:
         """Draw every parameter; see `networks.initialization`. The model is on the CPU."""
         initialization.initialize(self, numbers)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from foreframe.config.compute import Compute
@@ -24,7 +23,7 @@ from foreframe.data.examples import Batch, Examples
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
 from foreframe.models import AnyModel, Role, Shape
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 from foreframe.running import compute as computing
 from foreframe.training.objective import Losses, Moment, Objective, Turn
 from foreframe.training.result import Result
@@ -103,7 +102,7 @@ class Lesson:
 
         return samples
 
-    def seen(self, batch: Batch, numbers: torch.Generator) -> dict[str, Any]:
+    def seen(self, batch: Batch, numbers: Numbers) -> dict[str, Any]:
         """Return a batch with `x` as the model takes it: float (B,C,T,H,W), or states (B,T,S)."""
         return {**batch, "x": self.scaling.inward(batch["x"], numbers)}
 

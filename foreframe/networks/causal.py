@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foreframe.networks.initialization import draw
+from foreframe.randomness import Numbers
 
 Offset = tuple[int, int, int]
 Kernel = tuple[int, int, int]
@@ -39,7 +40,7 @@ class CausalConv3d(nn.Module):
 
     mask: Tensor
 
-    def draw(self, numbers: torch.Generator) -> None:
+    def draw(self, numbers: Numbers) -> None:
         """Draw weight and bias as PyTorch draws those of a convolution."""
         draw(self.weight, self.bias, numbers)
 

@@ -14,19 +14,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-Rule = Callable[[nn.Module, torch.Generator], None]
+from foreframe.randomness import Numbers
+
+Rule = Callable[[nn.Module, Numbers], None]
 
 
 @runtime_checkable
 class Draws(Protocol):
     """A module that knows how its own parameters, and not those of its parts, begin."""
 
-    def draw(self, numbers: torch.Generator) -> None:
+    def draw(self, numbers: Numbers) -> None:
         """Fill every parameter that is directly this module's."""
 
 
 @torch.no_grad()
-def initialize(model: nn.Module, numbers: torch.Generator) -> None:
+def initialize(model: nn.Module, numbers: Numbers) -> None:
     """Draw every parameter of a network on the CPU, in the order of its modules.
 
     Raises:
@@ -73,11 +75,11 @@ def _rule(module: nn.Module) -> Rule | None:
     return next((rule for kind, rule in RULES.items() if isinstance(module, kind)), None)
 
 
-def _nothing(module: nn.Module, numbers: torch.Generator) -> None:
+def _nothing(module: nn.Module, numbers: Numbers) -> None:
     pass
 
 
-def _convolution(module: nn.Module, numbers: torch.Generator) -> None:
+def _convolution(module: nn.Module, numbers: Numbers) -> None:
     weight = module.weight
     assert isinstance(weight, Tensor)
     if not parametrize.is_parametrized(module):
@@ -109,27 +111,27 @@ def _bias(module: nn.Module) -> Tensor | None:
     return bias
 
 
-def _recurrent(module: nn.Module, numbers: torch.Generator) -> None:
+def _recurrent(module: nn.Module, numbers: Numbers) -> None:
     assert isinstance(module, nn.RNNBase | nn.RNNCellBase)
     bound = 1 / math.sqrt(module.hidden_size)
     for parameter in module.parameters(recurse=False):
-        parameter.uniform_(-bound, bound, generator=numbers)
+        parameter.copy_(numbers.uniform(parameter.shape, -bound, bound))
 
 
-def _embedding(module: nn.Module, numbers: torch.Generator) -> None:
+def _embedding(module: nn.Module, numbers: Numbers) -> None:
     assert isinstance(module, nn.Embedding)
-    module.weight.normal_(generator=numbers)
+    module.weight.copy_(numbers.normal(module.weight.shape))
     if module.padding_idx is not None:
         module.weight[module.padding_idx].zero_()
 
 
-def _norm(module: nn.Module, numbers: torch.Generator) -> None:
+def _norm(module: nn.Module, numbers: Numbers) -> None:
     """Scales begin as 1 and shifts as 0: a normalisation changes nothing else at first."""
     for name, parameter in module.named_parameters(recurse=False):
         parameter.fill_(1.0 if name == "weight" else 0.0)
 
 
-def _slope(module: nn.Module, numbers: torch.Generator) -> None:
+def _slope(module: nn.Module, numbers: Numbers) -> None:
     assert isinstance(module, nn.PReLU)
     module.weight.fill_(module.init)
 
@@ -149,12 +151,12 @@ RULES: dict[type[nn.Module], Rule] = {
 
 
 @torch.no_grad()
-def draw(weight: Tensor, bias: Tensor | None, numbers: torch.Generator) -> None:
+def draw(weight: Tensor, bias: Tensor | None, numbers: Numbers) -> None:
     """Fill one layer's weight, and its bias if it has one, uniformly on +-1/sqrt(n).
 
     n is the size of the weight's first slice: what PyTorch's convolutions and linear layers do.
     """
     bound = 1 / math.sqrt(weight[0].numel())
-    weight.uniform_(-bound, bound, generator=numbers)
+    weight.copy_(numbers.uniform(weight.shape, -bound, bound))
     if bias is not None:
-        bias.uniform_(-bound, bound, generator=numbers)
+        bias.copy_(numbers.uniform(bias.shape, -bound, bound))

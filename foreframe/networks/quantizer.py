@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.randomness import Numbers
+
 # Vectors compared with the codebook at once: keeps the (N, K) matrices small enough for a cache.
 CHUNK = 1 << 12
 
@@ -64,16 +66,16 @@ class Quantizer(nn.Module):
         self.register_buffer("count", torch.zeros(size, dtype=torch.float32))
         self.register_buffer("total", torch.zeros(size, dimension, dtype=torch.float32))
 
-    def start(self, numbers: torch.Generator) -> None:
+    def start(self, numbers: Numbers) -> None:
         """Draw the codebook, whose elements are U(0,1) or N(0,1); m starts as the codebook."""
         if self.averages.init == "uniform":
-            self.codebook.uniform_(0, 1, generator=numbers)
+            self.codebook.copy_(numbers.uniform(self.codebook.shape))
         else:
-            self.codebook.normal_(0, 1, generator=numbers)
+            self.codebook.copy_(numbers.normal(self.codebook.shape))
         self.count.fill_(self.averages.initial_count)
         self.total.copy_(self.codebook)
 
-    def forward(self, z_BDTHW: Tensor, numbers: torch.Generator) -> Quantized:
+    def forward(self, z_BDTHW: Tensor, numbers: Numbers) -> Quantized:
         """Quantise; in training mode also update the codebook, after its use.
 
         The numbers choose the encoder outputs that dead codes restart from; without a restart
@@ -136,7 +138,7 @@ class Quantizer(nn.Module):
         return (self.count + epsilon) / (total + len(self.count) * epsilon) * total
 
     @torch.no_grad()
-    def _restart(self, z_ND: Tensor, numbers: torch.Generator) -> None:
+    def _restart(self, z_ND: Tensor, numbers: Numbers) -> None:
         """Move codes that have died to random encoder outputs of this batch.
 
         It comes after the update, which would overwrite it, and sets N and m as well as e, which
@@ -146,7 +148,7 @@ class Quantizer(nn.Module):
         if threshold == 0:
             return
         # Drawn for all codes, on the CPU: the host need not know which of them are dead.
-        choice_K = torch.randint(len(z_ND), self.count.shape, generator=numbers)
+        choice_K = numbers.integers(0, len(z_ND), self.count.shape)
         fresh_KD = z_ND[choice_K.to(z_ND.device)]
         dead_K = self.count < threshold
         dead_K1 = dead_K[:, None]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
-import torch
 from torch import Tensor, nn
 
 from foreframe.config.training import MODEL, Ramp
+from foreframe.randomness import Numbers
 from foreframe.training.samples import Batch
 
 Turn = tuple[str, ...]
@@ -31,7 +31,7 @@ class Moment:
     phase: int
     phase_step: int
     phase_steps: int
-    numbers: torch.Generator
+    numbers: Numbers
 
     def ramp(self, ramp: Ramp) -> float:
         """Return what a scheduled number is now."""

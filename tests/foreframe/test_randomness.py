@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from foreframe import randomness
 from foreframe.randomness import Draws, generator, key, numpy_generator, permutation
 
 POSITION = st.lists(st.one_of(st.integers(0, 1000), st.text(max_size=5)), max_size=4)
@@ -17,8 +18,8 @@ POSITION = st.lists(st.one_of(st.integers(0, 1000), st.text(max_size=5)), max_si
 
 @given(st.integers(0, 2**63 - 1), POSITION)
 def test_the_same_position_gives_the_same_numbers(seed: int, position: list[int | str]) -> None:
-    first = torch.rand(4, generator=generator(seed, *position))
-    assert torch.equal(first, torch.rand(4, generator=generator(seed, *position)))
+    first = generator(seed, *position).uniform((4,))
+    assert torch.equal(first, generator(seed, *position).uniform((4,)))
 
 
 @given(st.integers(0, 100), POSITION, POSITION)
@@ -31,6 +32,35 @@ def test_different_positions_have_different_keys(
 def test_positions_that_join_to_the_same_text_differ() -> None:
     assert key(0, "ab", "c") != key(0, "a", "bc")
     assert key(0, 1) != key(0, "1")
+
+
+@pytest.mark.parametrize("bit", [0, 31, 32, 63, 64, 127])
+def test_every_bit_of_the_key_reaches_the_stream(bit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's CPU generator keeps 32 bits of a seed: streams, not keys, must differ."""
+    first = generator(0, "step", 7).uniform((8,))
+    plain = key(0, "step", 7)
+    monkeypatch.setattr(randomness, "key", lambda *_: plain ^ 1 << bit)
+    assert not (first == generator(0, "step", 7).uniform((8,))).any()
+
+
+def test_no_two_of_many_positions_share_their_stream() -> None:
+    """Of 2^17 streams told apart by 32 bits two would be alike with a chance of 86 %."""
+    found = {
+        numpy_generator(0, "sample", "bottom", clip).bit_generator.random_raw()
+        for clip in range(2**17)
+    }
+    assert len(found) == 2**17
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_lie_in_their_ranges(dtype: torch.dtype) -> None:
+    numbers = generator(0, "ranges")
+    uniform = numbers.uniform((100_000,), -2, 3, dtype)
+    assert uniform.dtype == dtype
+    assert -2 <= uniform.min() < -1.99 and 2.99 < uniform.max() <= 3
+    assert uniform.double().mean().item() == pytest.approx(0.5, abs=0.02)
+    integers = numbers.integers(2, 6, (1000,))
+    assert sorted(set(integers.tolist())) == [2, 3, 4, 5]
 
 
 def test_the_key_does_not_depend_on_the_process() -> None:
@@ -48,10 +78,10 @@ def test_the_key_does_not_depend_on_the_process() -> None:
 def test_global_state_is_neither_read_nor_changed() -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = torch.rand(3, generator=generator(0, "a"))
+    first = generator(0, "a").uniform((3,))
     assert torch.equal(state, torch.get_rng_state())
     torch.manual_seed(2)
-    assert torch.equal(first, torch.rand(3, generator=generator(0, "a")))
+    assert torch.equal(first, generator(0, "a").uniform((3,)))
 
 
 @given(st.integers(0, 50), st.integers(0, 10))
@@ -101,7 +131,7 @@ def test_the_noise_of_a_future_has_the_number_of_its_clip_and_future() -> None:
     """As it always had, so that futures stay the same: future f of clip c is c + f 2**32."""
     found = Draws(3, [5], [2]).gumbel("bottom", (1, 6), (2, 3, 4))
     numbers = generator(3, "sample", "bottom", 5 + 2 * 2**32, 1, 6)
-    uniform = torch.rand(2, 3, 4, dtype=torch.float64, generator=numbers)
+    uniform = numbers.uniform((2, 3, 4), dtype=torch.float64)
     assert torch.equal(found[0], -torch.log(-torch.log(uniform)).float())
 
 

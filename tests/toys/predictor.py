@@ -11,7 +11,7 @@ from foreframe.config.training import Training
 from foreframe.models import SingleLoss
 from foreframe.predictors import Context, LogWeights, Prediction
 from foreframe.predictors.learned import Given, LearnedPredictor, PredictorSettings
-from foreframe.randomness import Draws
+from foreframe.randomness import Draws, Numbers
 from foreframe.training.objective import Moment
 
 
@@ -47,9 +47,9 @@ class Pixels(LearnedPredictor, SingleLoss):
         self.mean = nn.Parameter(torch.empty(size.channels, 1, size.height, size.width))
         self.scale = nn.Parameter(torch.empty_like(self.mean))  # logarithm of the deviation
 
-    def draw(self, numbers: torch.Generator) -> None:
+    def draw(self, numbers: Numbers) -> None:
         """Begin in the middle of grey, unsure."""
-        self.mean.uniform_(0.4, 0.6, generator=numbers)
+        self.mean.copy_(numbers.uniform(self.mean.shape, 0.4, 0.6))
         self.scale.fill_(-1.0)
 
     def log_prob(self, x_BCTHW: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Game(Objective[Any]):
     def losses(self, batch: Mapping[str, Tensor], moment: Moment, turn: Turn) -> Losses:
         """Return the logistic loss of who moves."""
         true = batch[self.prior.settings.level]
-        noise = torch.randn(len(true), self.prior.settings.noise, generator=moment.numbers)
+        noise = moment.numbers.normal((len(true), self.prior.settings.noise))
         scores = self.prior.critic(self.prior.scores(noise).softmax(dim=-1).flatten(1))
         if turn == ("generator",):
             return {"generator": {"loss": functional.softplus(-scores).mean()}}

@@ -8,7 +8,7 @@ from foreframe.randomness import generator
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
     """Return uint8 noise of a shape."""
-    return torch.randint(256, shape, generator=generator(seed, "noise"), dtype=torch.uint8)
+    return generator(seed, "noise").integers(0, 256, shape).to(torch.uint8)
 
 
 def moving(clips: int, frames: int, size: int = 12, seed: int = 0) -> Tensor:

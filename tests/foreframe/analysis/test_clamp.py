@@ -17,7 +17,7 @@ def test_values_beyond_the_range_wrap_or_stop() -> None:
 
 
 def test_both_forms_are_those_of_the_normalizer() -> None:
-    clips = 3 * torch.randn(2, 3, 2, 4, 4, generator=generator(0, "clips"))
+    clips = 3 * generator(0, "clips").normal((2, 3, 2, 4, 4))
     levels = clamp.levels(clips, NORMALIZER)
     assert levels.min() < 0 and levels.max() > 255
     assert torch.equal(clamp.clamped(levels), NORMALIZER.denormalize(clips))

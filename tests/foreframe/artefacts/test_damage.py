@@ -60,8 +60,8 @@ def read_table(path: Path) -> Content:
 def write_weights(path: Path) -> None:
     numbers = generator(0, "weights")
     weights = {
-        "convolution.weight": torch.randn(4, 3, 3, generator=numbers),
-        "half": torch.randn(5, generator=numbers).to(torch.bfloat16),
+        "convolution.weight": numbers.normal((4, 3, 3)),
+        "half": numbers.normal((5,)).to(torch.bfloat16),
         "codes": torch.arange(6),
         "scalar": torch.tensor(0.5),
         "none": torch.zeros(0, 3),

@@ -78,7 +78,7 @@ def model(shape: Shape = SHAPE, **changes: Any) -> VQVAE:
 
 def moving_stripes(count: int, frames: int = 8, size: int = 32) -> Tensor:
     """Return normalized clips (B,3,T,H,W) of stripes that move, each in its own way."""
-    random_B3 = torch.rand(count, 3, generator=generator(0, "stripes"))
+    random_B3 = generator(0, "stripes").uniform((count, 3))
     slope, speed, phase = (6 * part.view(count, 1, 1, 1, 1) for part in random_B3.unbind(1))
     colours = torch.arange(3).view(3, 1, 1, 1)
     times = torch.arange(frames).view(frames, 1, 1)

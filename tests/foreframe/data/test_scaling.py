@@ -130,5 +130,5 @@ def test_a_grey_clip_has_a_third_of_the_dimensions() -> None:
 
 
 def test_states_are_left_as_they_are() -> None:
-    states = torch.randn(3, 8, 2, generator=generator(0, "states"))
+    states = generator(0, "states").normal((3, 8, 2))
     assert torch.equal(scaled(**seen.STATES).inward(states, None), states)

@@ -12,7 +12,7 @@ from foreframe.randomness import generator
 
 
 def frames(count: int, name: str = "a", side: int = 20) -> torch.Tensor:
-    drawn = torch.randint(256, (count, side, side, 3), generator=generator(0, "probe", name))
+    drawn = generator(0, "probe", name).integers(0, 256, (count, side, side, 3))
     return drawn.to(torch.uint8)
 
 
@@ -23,7 +23,7 @@ def sliding(count: int, step: int, side: int = 24) -> torch.Tensor:
 
 
 def test_a_state_that_features_determine_is_read_back() -> None:
-    weight_FS = torch.randn(2048, 2, generator=generator(0, "truth"), dtype=torch.float64)
+    weight_FS = generator(0, "truth").normal((2048, 2)).double()
     fit = Fit(["a", "b"])
     for part in range(40):
         clip = frames(65, f"part {part}")
@@ -45,7 +45,7 @@ def test_motion_is_told_from_rest_in_the_same_pictures() -> None:
 
 
 def test_parts_of_a_run_give_what_the_run_gives() -> None:
-    clip, states = frames(90), torch.rand(90, 1, generator=generator(0, "states"))
+    clip, states = frames(90), generator(0, "states").uniform((90, 1))
     whole, parts = Fit(["a"]), Fit(["a"])
     whole.update(clip, states)
     for first in range(0, 89, 30):
@@ -55,7 +55,7 @@ def test_parts_of_a_run_give_what_the_run_gives() -> None:
 
 def test_clips_of_a_batch_do_not_touch_each_other() -> None:
     fit = Fit(["a"])
-    fit.update(frames(50), torch.rand(50, 1, generator=generator(0, "states")))
+    fit.update(frames(50), generator(0, "states").uniform((50, 1)))
     probe = fit.result()
     batch = torch.stack([frames(6, "x"), frames(6, "y")])
     read = probe.read(batch)
@@ -71,7 +71,7 @@ def test_brightness_alone_is_not_seen() -> None:
 
 def test_what_is_saved_reads_the_same(tmp_path: Path) -> None:
     fit = Fit(["speed"])
-    fit.update(frames(40), torch.rand(40, 1, generator=generator(0, "states")))
+    fit.update(frames(40), generator(0, "states").uniform((40, 1)))
     probe = fit.result()
     probe.save(tmp_path / "probe.safetensors")
     loaded = StateProbe.load(tmp_path / "probe.safetensors")

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import orthogonal, weight_norm
 from foreframe.networks import causal
 from foreframe.networks.initialization import initialize
 from foreframe.networks.quantizer import Averages, Quantizer
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 
 AVERAGES = Averages(
     decay=0.99, epsilon=1e-5, initial_count=0.0, init="uniform", restart_threshold=0.0
@@ -112,14 +112,14 @@ class Scaled(nn.Module):
 class Drawn(Scaled):
     """The same, with a rule."""
 
-    def draw(self, numbers: torch.Generator) -> None:
+    def draw(self, numbers: Numbers) -> None:
         self.scale.fill_(2.0)
 
 
 class Forgetful(Scaled):
     """The same, with a rule that leaves its parameter out."""
 
-    def draw(self, numbers: torch.Generator) -> None:
+    def draw(self, numbers: Numbers) -> None:
         pass
 
 

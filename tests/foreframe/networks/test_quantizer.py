@@ -21,7 +21,7 @@ def started(size: int, dimension: int, averages: Averages = PLAIN) -> Quantizer:
 
 
 def clips(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=generator(seed, "clips"))
+    return generator(seed, "clips").normal(shape)
 
 
 def test_two_updates_match_a_hand_calculation() -> None:

@@ -192,7 +192,7 @@ def test_codes_that_actions_decide_are_learned_from_them(level: str) -> None:
     def clips(step: int, batch: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         latents = tiny.given(prior, batch, step)
         right = latents[ACTIONS][:, ::2, 0] > 0  # what leads to a code-frame's first frame
-        codes = torch.randint(2, (batch, *prior.grid), generator=generator(step, "two"))
+        codes = generator(step, "two").integers(0, 2, (batch, *prior.grid))
         return codes + 2 * right[:, :, None, None], latents
 
     prior.train()

@@ -51,7 +51,7 @@ def test_codes_without_a_law_are_predicted_no_better_than_by_chance(make: Make) 
 
     def fresh(step: int) -> Tensor:
         shape = (16, *prior.grid)
-        return torch.randint(prior.codebook_size, shape, generator=generator(1, "fresh", step))
+        return generator(1, "fresh", step).integers(0, prior.codebook_size, shape)
 
     learn(prior, fresh, lambda step: tiny.given(prior, 16, step), 150)
     found = nats(prior, fresh(10_000), tiny.given(prior, 16, 10_000))

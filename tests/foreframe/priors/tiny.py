@@ -102,20 +102,20 @@ def drawn(prior: Prior, seed: int) -> AutoregressivePrior:
 def codes(prior: AutoregressivePrior, batch: int, seed: int = 0) -> torch.Tensor:
     """Return random codes of the prior's level: (B,T,H,W)."""
     numbers = generator(seed, "codes")
-    return torch.randint(prior.codebook_size, (batch, *prior.grid), generator=numbers)
+    return numbers.integers(0, prior.codebook_size, (batch, *prior.grid))
 
 
 def given(prior: AutoregressivePrior, batch: int, seed: int = 0) -> dict[str, torch.Tensor]:
     """Return random codes of the levels that the prior is given, and actions if it takes any."""
     found = {
-        level: torch.randint(
-            shape.codebook_size, (batch, *shape.grid), generator=generator(seed, "given", level)
+        level: generator(seed, "given", level).integers(
+            0, shape.codebook_size, (batch, *shape.grid)
         )
         for level, shape in prior.conditions.items()
     }
     if prior.actions is not None:
         size = (batch, prior.actions.frames, len(prior.actions.names))
-        found[ACTIONS] = torch.randn(size, generator=generator(seed, "given", ACTIONS))
+        found[ACTIONS] = generator(seed, "given", ACTIONS).normal(size)
     return found
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from foreframe.config.compute import Compute
 from foreframe.errors import UserError
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 from foreframe.running import compute
 from foreframe.training.checkpoints import Checkpoints
 from foreframe.training.samples import Samples
@@ -123,7 +123,7 @@ def test_every_stage_with_networks_prepares_first() -> None:
 def train(device: torch.device, checkpoints: Checkpoints) -> tuple[list[float], dict[str, Tensor]]:
     """Train a small convolutional network; return the loss of every step, and its weights."""
     network = Network().to(device)
-    clips_BCTHW = torch.rand(12, 3, 4, 16, 16, generator=generator(0, "clips"))
+    clips_BCTHW = generator(0, "clips").uniform((12, 3, 4, 16, 16))
     result = runs.run(
         network,
         checkpoints,
@@ -145,9 +145,9 @@ class Network(torch.nn.Module):
         self.up = torch.nn.ConvTranspose3d(8, 3, 4, stride=2, padding=1)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.uniform_(-0.1, 0.1, generator=generator(0, "weights"))
+                parameter.copy_(generator(0, "weights").uniform(parameter.shape, -0.1, 0.1))
 
-    def loss(self, clips_BCTHW: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(self, clips_BCTHW: Tensor, noise: Numbers) -> dict[str, Tensor]:
         """Return the mean squared error, and how often each channel is the largest."""
         hidden = functional.relu(self.down(clips_BCTHW))
         chosen = hidden.movedim(1, -1).flatten(0, -2).argmax(-1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.config.training import SGD, Adam, Phase, Plan, Plateau, Ramp, RMSprop
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 from foreframe.training.objective import Losses, Moment, Objective, Player, Turn
 from foreframe.training.optimization import Mover
 
@@ -19,7 +19,7 @@ def draw(module: nn.Module, name: str = "weights") -> None:
     numbers = generator(0, name)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.uniform_(-1, 1, generator=numbers)
+            parameter.copy_(numbers.uniform(parameter.shape, -1, 1))
 
 
 def phase(**changes: Any) -> Phase:
@@ -82,8 +82,8 @@ class Duel(Objective[Tensor]):
         self.turns = (("critic",), ("critic",), ("generator",))
         self.averaged = (self.generator, self.norm)
 
-    def made(self, count: int, numbers: torch.Generator) -> Tensor:
-        made: Tensor = self.norm(self.generator(torch.randn(count, NOISE, generator=numbers)))
+    def made(self, count: int, numbers: Numbers) -> Tensor:
+        made: Tensor = self.norm(self.generator(numbers.normal((count, NOISE))))
         return made
 
     def losses(self, batch: Tensor, moment: Moment, turn: Turn) -> Losses:
@@ -164,7 +164,7 @@ class Growing(Objective[Tensor]):
         return self._error(batch, moment)
 
     def _error(self, batch: Tensor, moment: Moment) -> dict[str, Tensor]:
-        noise = 0.1 * torch.randn(len(batch), 1, generator=moment.numbers)
+        noise = 0.1 * moment.numbers.normal((len(batch), 1))
         error = self.model(batch) - batch.sum(1, keepdim=True) + noise
         return {"loss": error.square().mean()}
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from foreframe.artefacts import tables, tensors
 from foreframe.config.compute import Compute
 from foreframe.config.training import Phase, Plan, Training
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 from foreframe.running.compute import prepare
 from foreframe.training.checkpoints import Checkpoints
 from foreframe.training.loop import fit
@@ -26,7 +26,7 @@ COMPUTE = Compute(device="cpu", threads=1, precision="float32")
 COUNT = 22  # with batches of 4 the last one of an epoch is short
 FEATURES = games.FEATURES
 
-Loss = Callable[[Any, torch.Generator], Mapping[str, Tensor]]
+Loss = Callable[[Any, Numbers], Mapping[str, Tensor]]
 
 
 class Network(nn.Module):
@@ -40,10 +40,10 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.zeros(()))
         games.draw(self)
 
-    def loss(self, batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(self, batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         """Fit the sum of the features, under noise."""
         error = self.layer(batch) - batch.sum(1, keepdim=True)
-        error = error + 0.1 * torch.randn(error.shape, generator=noise)
+        error = error + 0.1 * noise.normal(error.shape)
         if self.training:
             self.mean.lerp_(error.detach().mean(), 0.1)
         chosen = (batch[:, 0] * 4).long()
@@ -68,7 +68,7 @@ def training(**changes: Any) -> Training:
 
 
 def samples(count: int = COUNT, name: str = "data") -> Samples[Tensor]:
-    data = torch.rand(count, FEATURES, generator=generator(0, name))
+    data = generator(0, name).uniform((count, FEATURES))
     return Samples(count, lambda indices: data[indices])
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from foreframe.errors import UserError
-from foreframe.randomness import generator, permutation
+from foreframe.randomness import Numbers, generator, permutation
 from foreframe.training.checkpoints import Checkpoints
 from foreframe.training.samples import Samples, shuffled
 from tests.foreframe.training.runs import COUNT, TRAIN, Network, run, samples, training
@@ -43,7 +43,7 @@ def test_curve_is_the_mean_over_its_steps(checkpoints: Checkpoints) -> None:
     seen: list[tuple[float, int]] = []
     network = Network()
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         values = network.loss(batch, noise)
         if network.training:
             seen.append((values["loss"].item(), len(batch)))
@@ -94,7 +94,7 @@ def test_validation_is_in_eval_mode_and_without_gradients(checkpoints: Checkpoin
     network = Network()
     modes: list[tuple[bool, bool, int]] = []
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         modes.append((network.training, torch.is_grad_enabled(), len(batch)))
         return network.loss(batch, noise)
 
@@ -108,7 +108,7 @@ def _spoiled(network: Network, bad: float, at: int) -> Callable[..., dict[str, T
     """Return the network's loss, but `bad` times it from training step `at` on."""
     steps = 0
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         nonlocal steps
         steps += network.training
         values = network.loss(batch, noise)
@@ -198,7 +198,7 @@ def test_a_step_that_is_not_taken_moves_no_buffer(checkpoints: Checkpoints) -> N
     network, before = Network(), dict[str, Tensor]()
     spoiled = _spoiled(network, float("nan"), 9)
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         if network.training:
             before.update({name: value.clone() for name, value in network.state_dict().items()})
         return spoiled(batch, noise)
@@ -241,7 +241,7 @@ def test_a_recorded_divergence_is_found_again_after_a_stop(tmp_path: Path, calls
 def _until(loss: Callable[..., dict[str, Tensor]], calls: int) -> Callable[..., dict[str, Tensor]]:
     left = calls
 
-    def stopping(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def stopping(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         nonlocal left
         left -= 1
         if left < 0:
@@ -265,7 +265,7 @@ def test_a_loss_that_is_bad_from_the_start_is_an_error(
 def test_a_bad_validation_is_an_error_or_a_gap(checkpoints: Checkpoints, diverging: str) -> None:
     network = Network()
 
-    def loss(batch: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Tensor, noise: Numbers) -> dict[str, Tensor]:
         values = network.loss(batch, noise)
         return values if network.training else {**values, "loss": values["loss"] / 0}
 
@@ -293,7 +293,7 @@ def test_dictionaries_of_tensors_are_batches(checkpoints: Checkpoints) -> None:
     def as_dictionary(source: Samples[Tensor]) -> Samples[dict[str, Tensor]]:
         return Samples(source.count, lambda indices: {"x": source.read(indices)})
 
-    def loss(batch: dict[str, Tensor], noise: torch.Generator) -> Any:
+    def loss(batch: dict[str, Tensor], noise: Numbers) -> Any:
         return network.loss(batch["x"], noise)
 
     plain = Network()

@@ -118,8 +118,8 @@ def test_each_turn_has_a_fresh_batch_and_numbers_of_its_own(tmp_path: Path) -> N
     expected = [permutation(runs.COUNT, 0, "test", "order", epoch) for epoch in range(2)]
     rows = torch.cat([runs.TRAIN.read(order) for order in expected])
     assert torch.equal(torch.cat(objective.batches), rows)
-    seeds = [moment.numbers.initial_seed() for moment in objective.moments]
-    assert len(set(seeds)) == 12
+    drawn = {moment.numbers.uniform((1,), dtype=torch.float64) for moment in objective.moments}
+    assert len(drawn) == 12
     assert [moment.step for moment in objective.moments] == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     # a moved twice a step, b once.
     assert objective.model.value("a") == pytest.approx(3 - 8 * RATE)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.config.training import OptimizerSettings, Plateau, Ramp
+from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from foreframe.training.optimization import Mover
 from foreframe.training.schedules import count_stalls, learning_rate
@@ -134,6 +135,6 @@ def test_a_ramp_goes_evenly_from_its_first_to_its_last_value(of: Any) -> None:
 
     def at(step: int) -> float:
         run, within = (step, 50) if of == "run" else (50, step)
-        return Moment(run, 99, 0, within, 99, torch.Generator()).ramp(ramp)
+        return Moment(run, 99, 0, within, 99, generator(0)).ramp(ramp)
 
     assert [at(step) for step in range(8)] == pytest.approx([2, 2, 2, 1, 0, -1, -1, -1])
