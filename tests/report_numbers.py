@@ -18,11 +18,12 @@ PREDICTORS = {
 }  # PSNR in dB
 COST = {"codes": 24, "steps": 17, "per_code": 12345.0, "times_fewer": 23.4}
 ENVIRONMENT = {
-    "python": "3.11.7",
     "system": "Linux x86_64",
     "torch": "2.13.0",
     "device": "cpu",
     "gpu": None,
+    "instructions": "portable",
+    "cpu_instructions": "AVX2",
     "threads": 2,
     "precision": "float32",
     "deterministic": True,

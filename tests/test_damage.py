@@ -230,5 +230,5 @@ def test_a_rebuild_elsewhere_names_what_differs_in_the_environment(known: Study)
     [finding] = found
     assert (finding.kind, finding.place, finding.subject) == ("differs", "rebuild", name)
     assert "only the environment that it records differs" in finding.problem
-    assert re.search(r"torch was '9\.9\.9', is '2\.\S+' here$", finding.problem)
+    assert re.search(r"torch was '9\.9\.9', is '2\.\S+' here\. Every x86-64 CPU", finding.problem)
     assert whole(known) == []

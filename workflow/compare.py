@@ -21,6 +21,7 @@ from foreframe.evaluation import results as evaluation
 from foreframe.evaluation.protocol import Protocol, difference
 from foreframe.evaluation.statistics import across_seeds
 from foreframe.features import store
+from foreframe.running import instructions
 from foreframe.running.compute import prepare
 from workflow import studies
 from workflow.contexts import clipped
@@ -93,6 +94,7 @@ def _load(path: Path, root: Path, study: str, protocol: str | None) -> Result:
 def _measured(path: Path, root: Path, study: str, name: str) -> dict[str, Any]:
     """Measure a file of samples, as the stage `evaluate` does."""
     settings = schema.load(root / studies.named(root, study).params).study
+    instructions.follow(settings.compute.instructions)
     clips = clipped(name, root, study)
     found = scoring.metrics(clips.protocol, store.FOLDER, prepare(settings.compute))
     with torch.inference_mode(), external.all_fitting([path], clips, TAKEN) as (samples,):

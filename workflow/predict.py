@@ -19,7 +19,7 @@ from foreframe.data import video
 from foreframe.errors import UserError
 from foreframe.predictors import Context, loading
 from foreframe.randomness import Draws
-from foreframe.running import compute
+from foreframe.running import compute, instructions
 from foreframe.sources.reading import decoding
 from workflow import runs, studies
 
@@ -65,6 +65,7 @@ def run(path: Path, out: Path, root: Path, wanted: Wanted) -> None:
     horizon = given["futures"].horizon if wanted.frames is None else wanted.frames
     if horizon < 1:
         raise UserError(f"--frames is {horizon}. Predict at least 1.")
+    instructions.follow(given["compute"].instructions)
     predictor = loading.load(
         given["models"], given["normalization"], compute.prepare(given["compute"])
     )

@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from foreframe.config.base import Strict
+from foreframe.running.instructions import Level
 
 
 class Compute(Strict):
-    """Device, number of CPU threads and arithmetic; each of them can change the last bits."""
+    """Device, CPU instructions and threads, arithmetic; each of them can change the last bits."""
 
     device: Literal["auto", "cpu", "cuda"]
+    instructions: Level
     threads: Annotated[int, Field(ge=1, le=1024)]
     precision: Literal["float32", "tf32", "bfloat16"]

@@ -13,14 +13,17 @@ import torch
 
 from foreframe.config.compute import Compute
 from foreframe.errors import UserError
+from foreframe.running import instructions
 
 
 def prepare(compute: Compute) -> torch.device:
     """Set threads, precision and deterministic kernels for this process; return its device.
 
     Raises:
-        UserError: a GPU is asked for and none is usable.
+        UserError: a GPU is asked for and none is usable, or this process computes with other CPU
+            instructions than those asked for.
     """
+    instructions.require(compute.instructions, torch.backends.cpu.get_cpu_capability())
     # cuBLAS reads this when CUDA starts; without it some of its kernels are not repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(compute.threads)
@@ -59,13 +62,13 @@ def environment(device: torch.device, compute: Compute) -> dict[str, Any]:
     """
     on_gpu = device.type == "cuda"
     return {
-        "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "device": device.type,
         "gpu": torch.cuda.get_device_name(device) if on_gpu else None,
         "cuda": torch.version.cuda if on_gpu else None,
         "cudnn": torch.backends.cudnn.version() if on_gpu else None,
+        "instructions": compute.instructions,
         "cpu_instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "precision": compute.precision,

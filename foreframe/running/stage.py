@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any, get_type_hints
 
 from foreframe.config import reading
+from foreframe.config.compute import Compute
 from foreframe.errors import UserError
-from foreframe.running import spending
+from foreframe.running import instructions, spending
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -35,6 +36,9 @@ def run(main: Callable[..., None], arguments: Sequence[str] | None = None) -> No
     signal.signal(signal.SIGTERM, _terminate)
     try:
         values = parse(main, arguments)
+        for value in values.values():
+            if isinstance(value, Compute):
+                instructions.follow(value.instructions)
         # Only a stage with a command line of its own is one that `foreframe costs` can name.
         with spending.noted() if arguments is None else contextlib.nullcontext():
             main(**values)

@@ -14,7 +14,7 @@ from foreframe.data.clips import SplitRuns, save_split
 from stages import train_autoencoder
 from tests.foreframe.autoencoders import small
 
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 FRAMES, SIZE = 8, 16
 INPUTS = {"frames": "frames.h5", "split": "split.json", "normalization": "normalization.json"}
 OUTPUTS = {

@@ -34,7 +34,7 @@ from tests.stages import evaluation_models
 
 SIZE, FRAMES, CONTEXT = 16, 8, 4
 ACTIONS = Actions(("steer", "gas"), FRAMES, (0.1, -0.2), (1.0, 0.5))
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 LEVELS = ("top", "bottom")
 PROTOCOL = ProtocolSettings(
     futures=FutureSettings(

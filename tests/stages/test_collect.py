@@ -21,7 +21,7 @@ from stages import collect, inspect_data, measure_colours, split, train_probe
 from tests.foreframe.data import seen
 from tests.foreframe.sources import making, synthetic_episodes
 
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 
 
 @pytest.fixture(autouse=True)

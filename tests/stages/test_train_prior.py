@@ -19,7 +19,7 @@ from foreframe.training import record
 from stages import train_prior
 from tests.foreframe.priors import tiny
 
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 OUTS = ("model", "record")
 
 

@@ -14,7 +14,7 @@ from foreframe.sources.car_racing.variety import Variety
 from stages import collect, split, train_probe
 from tests.foreframe.sources import making
 
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 
 
 def divide(folder: Path) -> None:

@@ -52,7 +52,7 @@ CHOICE = {"mode": "sample", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 PARAMS: dict[str, Any] = {
     "seed": 0,
     "workers": 1,
-    "compute": {"device": "cpu", "threads": 1, "precision": "float32"},
+    "compute": {"device": "cpu", "instructions": "portable", "threads": 1, "precision": "float32"},
     "videos": "videos",
     "source": {
         "kind": "dynamics", "height": 16, "width": 16, "frame_interval": 0.1,

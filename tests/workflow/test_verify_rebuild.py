@@ -13,6 +13,7 @@ from workflow.verification.hashing import Tally
 LOCK_STEP = "import sys, json, os, pathlib\nout, facts = map(pathlib.Path, sys.argv[1:])\n"
 RANDOM = LOCK_STEP + "out.write_bytes(os.urandom(9))\n"
 FACTS = 'facts.write_text(json.dumps({"environment": {"torch": "1"}, "loss": 1}))\n'
+CURE = "`foreframe doctor` names operations that this CPU rounds otherwise"
 UNSTEADY = 'facts.write_text(json.dumps({"environment": {}, "loss": os.urandom(9).hex()}))\n'
 NO_FACTS = "facts.write_text('{}')\n"
 STAGES = """\
@@ -45,9 +46,8 @@ def test_a_stage_that_gives_other_bytes_in_the_same_environment_is_not_reproduci
 ) -> None:
     [finding] = rebuilt(project, RANDOM + FACTS)
     assert (finding.kind, finding.subject) == ("differs", "data.h5")
-    assert finding.problem.endswith(
-        "the recorded environment is the one here, so measure is not reproducible here"
-    )
+    verdict = "the recorded environment is the one here, so measure is not reproducible here; "
+    assert finding.problem.endswith(f"{verdict}{CURE}")
 
 
 def test_facts_that_differ_in_more_than_the_environment_are_not_excused(project: Path) -> None:

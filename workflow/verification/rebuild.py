@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.errors import UserError
+from foreframe.running.instructions import agreement
 from foreframe.versions import PACKAGES
 from workflow.verification import documents
 from workflow.verification.cures import reproduce
@@ -159,5 +160,8 @@ def _verdict(stage: str, before: Mapping[str, Any] | None, after: Mapping[str, A
         if before.get(name) != after.get(name)
     ]
     if fields:
-        return f"the environment differs: {', '.join(fields)}"
-    return f"the recorded environment is the one here, so {stage} is not reproducible here"
+        return f"the environment differs: {', '.join(fields)}. {agreement(before)}"
+    return (
+        f"the recorded environment is the one here, so {stage} is not reproducible here; "
+        "`foreframe doctor` names operations that this CPU rounds otherwise"
+    )

@@ -19,7 +19,7 @@ from tests.needs import needs_gpu
 from tests.smoke import ROOT
 from tests.test_house_rules import calls, places, shipped, trees
 
-CPU = Compute(device="cpu", threads=1, precision="float32")
+CPU = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 
 
 @pytest.fixture(autouse=True)

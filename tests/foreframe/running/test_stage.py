@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "stage.py").write_text(STAGE)
     (tmp_path / "params.yaml").write_text(
         "seed: 0\nlucky: {yes: 3, one: 1, two: 2}\n"
-        "compute: {device: cpu, threads: 1, precision: float32}\n"
+        "compute: {device: cpu, instructions: portable, threads: 1, precision: float32}\n"
     )
     return tmp_path
 

@@ -22,7 +22,7 @@ from foreframe.training.samples import Samples
 from foreframe.training.step import Run
 from tests.foreframe.training import games
 
-COMPUTE = Compute(device="cpu", threads=1, precision="float32")
+COMPUTE = Compute(device="cpu", instructions="portable", threads=1, precision="float32")
 COUNT = 22  # with batches of 4 the last one of an epoch is short
 FEATURES = games.FEATURES
 
