@@ -83,6 +83,26 @@ def test_by_episode_ten_equal_episodes_are_shared_eight_one_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lengths", "counts"),
+    [
+        # The sets begin at 0, 80 and 90. Two episodes end in the set after that of their middle,
+        ([70, 18, 3, 9], [2, 1, 1]),
+        # two begin in the set before it,
+        ([78, 6, 14, 2], [1, 1, 2]),
+        # and two have their middle where a set begins.
+        ([76, 8, 12, 4], [1, 1, 2]),
+    ],
+)
+def test_an_episode_belongs_to_the_set_in_which_its_middle_lies(
+    lengths: list[int], counts: list[int]
+) -> None:
+    episodes = episodes_of(lengths)
+    cut = splits.cut(episodes, [""] * len(episodes), make(by="episode"))
+    assert [len(cut.runs(name)) for name in SETS] == counts
+    assert [run for name in SETS for run in cut.runs(name)] == episodes
+
+
+@pytest.mark.parametrize(
     ("lengths", "changes", "message"),
     [
         ([4], {}, r"test set has no frame.*at least 10 frames \(there are 4\)"),

@@ -105,6 +105,18 @@ def test_the_list_cuts_recordings_into_parts(tmp_path: Path) -> None:
         assert numpy.array_equal(third.frames, episode.frames[::3])
 
 
+def test_every_frame_of_a_long_recording_is_kept(tmp_path: Path) -> None:
+    folder = make(tmp_path, frames=60)
+    # 25 frames a second, as its authors have it: at any other rate some would be left out or shown
+    # twice, and a part would begin elsewhere.
+    listed(folder, "31-60")
+    first = copies.collect(kth, SETTINGS, folder)[0]
+    assert first.frames[:, 0, 0, 0].tolist() == list(range(40, 70))
+    slow = SETTINGS.model_copy(update={"frame_interval": 0.4})
+    tenth = copies.collect(kth, slow, folder)[0]
+    assert tenth.frames[:, 0, 0, 0].tolist() == [40, 50, 60]
+
+
 def test_pictures_are_read_as_the_video_is(made: Path, tmp_path: Path) -> None:
     videos = copies.collect(kth, SETTINGS, made)
     for episode in videos:
