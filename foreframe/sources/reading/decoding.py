@@ -5,7 +5,6 @@ the file and the cure. A file cut short is refused, since part of a video is not
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,10 +21,16 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.sources.reading.fitting import LARGEST_PICTURE, SCALING, fit, over_black
+from foreframe.sources.reading import colour, completeness, orientation
+from foreframe.sources.reading.completeness import damaged, in_seconds
+from foreframe.sources.reading.fitting import LARGEST_PICTURE, fit
 
 # Kinds of files by what they hold, as FFmpeg names them; a playlist called .mp4 is none of them.
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif")
+
+
+# Codecs whose pictures are stored in another order than they are shown in.
+REORDERED = ("h264", "hevc")
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ def read(
     scaled; transparency is laid over black.
 
     Raises:
-        UserError: the file is no video, is damaged or cut short, has no picture, or has more than
-            8 bits for a colour.
+        UserError: the file is no video, is damaged or cut short, has no picture, or has high
+            dynamic range.
     """
     # repr gives the decimal number that was asked for: 0.1 is 1/10 here, and no drift adds up.
     interval = Fraction(repr(frame_interval))
@@ -93,11 +98,15 @@ def _shots(path: Path, container: InputContainer, stream: VideoStream) -> Iterat
     """Yield all pictures in order of time, then look whether any are missing at the end."""
     first = last = end = None
     longest = Fraction(0)
+    # AVI notes when pictures are decoded, not when they are shown; FFmpeg's guess at the latter
+    # goes back and forth where H.264 reorders them.
+    coded_order = container.format.name == "avi" and stream.codec_context.name in REORDERED
     for picture in _pictures(path, container, stream):
         check(path, picture, last)
         step = 1 / (stream.average_rate or Fraction(25))
         fallback = Fraction(0) if last is None else last + step
-        time = fallback if picture.pts is None else in_seconds(stream, picture.pts)
+        ticks = picture.dts if coded_order else picture.pts
+        time = fallback if ticks is None else in_seconds(stream, ticks)
         if last is not None and time <= last:
             # A picture that is replaced at once is never seen.
             continue
@@ -108,7 +117,7 @@ def _shots(path: Path, container: InputContainer, stream: VideoStream) -> Iterat
         yield _Shot(time, picture)
     if first is None or end is None:
         raise UserError(f"{path} has no frame. Remove it.")
-    _check_complete(path, container, stream, end - first, longest)
+    completeness.check(path, container, stream, first, end, longest)
 
 
 def _pictures(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -133,64 +142,14 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 
 def check(path: Path, picture: VideoFrame, last: Fraction | None) -> None:
-    """Refuse a picture that is incomplete, after the time `last` in s, or of more than 8 bits.
+    """Refuse a picture that is incomplete, after the time `last` in s, or of unusable colours.
 
     Raises:
         UserError: names the file.
     """
     if picture.is_corrupt:
         raise damaged(path, f"a picture after {float(last or 0):.3g} s is incomplete")
-    bits = max(component.bits for component in picture.format.components)
-    if bits > 8:
-        raise UserError(
-            f"{path} has {bits} bits for each colour; 8 are read. Convert it: "
-            "ffmpeg -i OLD -pix_fmt yuv420p NEW.mp4"
-        )
-
-
-def _check_complete(
-    path: Path, container: InputContainer, stream: VideoStream, span: Fraction, longest: Fraction
-) -> None:
-    if container.format.name == "gif" and not _tail(path).endswith(b";"):
-        raise damaged(path, "its end is missing")
-    # A cut made in a video editor shortens one of these alone, so all have to agree.
-    declared = min(_declared(container, stream), default=Fraction(0))
-    if span < declared - longest * Fraction(3, 4) - Fraction(1, 200):
-        raise damaged(path, f"it says {float(declared):.4g} s but ends after {float(span):.4g} s")
-
-
-def _tail(path: Path) -> bytes:
-    """Return the end of a file without the zeros that some programs append."""
-    with path.open("rb") as file:
-        file.seek(-min(1024, path.stat().st_size), os.SEEK_END)
-        return file.read().rstrip(b"\0")
-
-
-def _declared(container: InputContainer, stream: VideoStream) -> Iterator[Fraction]:
-    """Yield the durations in seconds that the file claims for its pictures."""
-    if stream.duration:
-        yield in_seconds(stream, stream.duration)
-    elif text := stream.metadata.get("DURATION"):
-        hours, minutes, seconds = text.split(":")
-        yield (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds)
-    elif container.duration and len(container.streams) == 1:
-        yield Fraction(container.duration, av.time_base)
-    if container.duration:
-        yield Fraction(container.duration, av.time_base)
-
-
-def in_seconds(stream: VideoStream, ticks: int) -> Fraction:
-    """Return a time of a stream, in ticks of its clock, in seconds."""
-    assert stream.time_base is not None, "a demuxed stream has a time base"
-    return ticks * stream.time_base
-
-
-def damaged(path: Path, how: str) -> UserError:
-    """Return the error for a file of which a part is missing or wrong."""
-    return UserError(
-        f"{path} is damaged or cut short: {how}. Copy it again, remove it, or keep what is left: "
-        "ffmpeg -i OLD NEW.mp4"
-    )
+    colour.check(path, picture)
 
 
 def _resampled(shots: Iterator[_Shot], interval: Fraction) -> Iterator[_Shot]:
@@ -213,19 +172,7 @@ def _resampled(shots: Iterator[_Shot], interval: Fraction) -> Iterator[_Shot]:
 
 def fitted(picture: VideoFrame, height: int, width: int, ratio: float) -> NDArray[numpy.uint8]:
     """Return the middle as a frame, uint8 (height, width, 3); `ratio` as in `fitting.fit`."""
-    quarters = round(picture.rotation / 90) % 4
-    if quarters % 2:
+    way = orientation.of(picture)
+    if way.transposed:
         height, width = width, height
-    frame_HW3 = fit(_opaque(picture), height, width, ratio=ratio)
-    # Both turn to the left.
-    return numpy.ascontiguousarray(numpy.rot90(frame_HW3, quarters))
-
-
-def _opaque(picture: VideoFrame) -> NDArray[numpy.uint8]:
-    """Return a picture's colours, uint8 (H, W, 3), with transparency laid over black."""
-    kind = picture.format
-    transparent = kind.has_palette or any(component.is_alpha for component in kind.components)
-    form = "rgba" if transparent else "rgb24"
-    converted = picture.reformat(format=form, interpolation=SCALING, threads=1)
-    colours = converted.to_ndarray().astype(numpy.uint8, copy=False)
-    return over_black(colours) if transparent else colours
+    return way.shown(fit(colour.rgb(picture), height, width, ratio=ratio))

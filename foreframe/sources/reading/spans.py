@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from foreframe.errors import UserError
-from foreframe.sources.reading import decoding
+from foreframe.sources.reading import completeness, decoding
 
 # Seconds: a file is searched in the order in which pictures are decoded, not shown.
 MARGIN = 1
@@ -59,7 +59,7 @@ def pictures(span: Span) -> Iterator[tuple[VideoFrame, float]]:
                     raise _mismatch(span, "more")
                 return
             if abs(late) > span.step / 2:
-                raise decoding.damaged(
+                raise completeness.damaged(
                     span.path, f"the picture {number} after {float(span.start):.4g} s is at "
                     f"{float(time):.4g} s, not at {float(time - late):.4g} s"
                 )  # fmt: skip
@@ -71,7 +71,7 @@ def pictures(span: Span) -> Iterator[tuple[VideoFrame, float]]:
 
 
 def _mismatch(span: Span, found: str) -> UserError:
-    return decoding.damaged(
+    return completeness.damaged(
         span.path, f"from {float(span.start):.4g} s on {span.length} pictures belong to the data, "
         f"but there are {found}"
     )  # fmt: skip
@@ -89,6 +89,6 @@ def _decoded(
         for picture in container.decode(stream):
             # Without a time a picture cannot be told from its neighbours.
             if picture.pts is not None:
-                yield decoding.in_seconds(stream, picture.pts - beginning), picture
+                yield completeness.in_seconds(stream, picture.pts - beginning), picture
     except FFmpegError as error:
-        raise decoding.damaged(path, f"it cannot be decoded ({error.strerror})") from None
+        raise completeness.damaged(path, f"it cannot be decoded ({error.strerror})") from None

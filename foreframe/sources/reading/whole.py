@@ -15,6 +15,9 @@ from foreframe.sources.reading import seq_video
 PNG = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
 JPEG = (b"\xff\xd8", b"\xff\xd9")
 
+# How a Matroska file begins, and what follows its header.
+EBML, SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
+
 # No file of the kinds read here has so many parts at its outermost level.
 MOST_BOXES = 100_000
 
@@ -38,6 +41,8 @@ def _cut(file: BinaryIO, size: int, ending: str) -> str | None:
         return _framed(file, size, *JPEG)
     if ending == ".avi":
         return _riff(file, size)
+    if ending in (".mkv", ".webm"):
+        return _matroska(file, size)
     if ending in (".mp4", ".mov"):
         return _boxes(file, size)
     if ending == ".seq":
@@ -66,8 +71,46 @@ def _riff(file: BinaryIO, size: int) -> str | None:
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"AVI ":
         return "does not begin as its ending says"
-    (claimed,) = struct.unpack("<I", head[4:8])
-    return None if size >= claimed + 8 else "is cut short"
+    file.seek(0)
+    return None if size >= riff_size(file) else "is cut short"
+
+
+def _matroska(file: BinaryIO, size: int) -> str | None:
+    if file.read(len(EBML)) != EBML:
+        return "does not begin as its ending says"
+    file.seek(0)
+    return None if size >= matroska_size(file) else "is cut short"
+
+
+def riff_size(file: BinaryIO) -> int:
+    """Return how many bytes an AVI file says it has at least, 0 if it does not say."""
+    (claimed,) = struct.unpack("<4xI", file.read(8))
+    # A program that was killed leaves one of these. Some count the eight bytes of the head.
+    return 0 if claimed in (0, 0xFFFFFFFF) else int(claimed)
+
+
+def matroska_size(file: BinaryIO) -> int:
+    """Return how many bytes a Matroska or WebM file says it has at least.
+
+    It is a header and a segment (RFC 8794, RFC 9559), each with its own length; that of a segment
+    may be unknown.
+    """
+    file.seek(len(EBML))
+    header = _length(file)
+    segment = file.seek(file.tell() + header)
+    if file.read(len(SEGMENT)) != SEGMENT:
+        return segment + len(SEGMENT)
+    content = _length(file)
+    return file.tell() + content
+
+
+def _length(file: BinaryIO) -> int:
+    """Read a number whose first byte tells its length by its leading zeros; 0 if it is unknown."""
+    first = file.read(1)
+    more = 8 - first[0].bit_length() if first else 0
+    largest = (1 << 7 * (more + 1)) - 1
+    value = int.from_bytes(first + file.read(more), "big") & largest
+    return 0 if value == largest else value
 
 
 def _boxes(file: BinaryIO, size: int) -> str | None:

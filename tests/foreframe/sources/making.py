@@ -29,8 +29,12 @@ def write(
     pixels: str | None = None,
     layout: str = "rgb24",
     times: Sequence[int] | None = None,
+    matrix: Sequence[int] | None = None,
 ) -> Path:
-    """Write frames at `rate` a second, or at `times` in milliseconds, and return the path."""
+    """Write frames at `rate` a second, or at `times` in milliseconds, and return the path.
+
+    `matrix` is the nine numbers by which they are turned and mirrored when shown.
+    """
     usual_codec, usual_pixels = FORMATS[path.suffix]
     options = {"movflags": "faststart"} if path.suffix in (".mp4", ".mov") else {}
     with av.open(str(path), "w", options=options) as container:
@@ -38,6 +42,7 @@ def write(
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pixels or usual_pixels
+        stream.set_display_matrix(matrix)
         if times is not None:
             stream.codec_context.time_base = MILLISECOND
         for number, frame in enumerate(frames):

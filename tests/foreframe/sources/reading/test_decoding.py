@@ -1,7 +1,6 @@
 """Every kind of video becomes frames of one size and rate, or an error that names the file."""
 
 import itertools
-import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import av
 import numpy
 import pytest
+from av.video.frame import PictureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -91,11 +91,29 @@ def test_frames_are_cropped_around_the_middle_and_keep_their_shape(tmp_path: Pat
     assert left.min() == 0
 
 
+def test_a_tall_picture_is_cropped_around_its_middle(tmp_path: Path) -> None:
+    rows = numpy.arange(0, 240, 2, dtype=numpy.uint8).reshape(1, 120, 1, 1)
+    path = making.write(tmp_path / "video.mkv", numpy.broadcast_to(rows, (1, 120, 40, 3)).copy())
+    assert read(path, 40, 40)[0, :, 0, 0].tolist() == list(range(80, 160, 2))
+    assert read(path, 60, 40)[0, :, 0, 0].tolist() == list(range(60, 180, 2))
+
+
 def test_scaling_down_averages_instead_of_picking(tmp_path: Path) -> None:
     checks = numpy.indices((1, 64, 64)).sum(axis=0) % 2 * 255
     board = numpy.repeat(checks[..., None], 3, axis=-1).astype(numpy.uint8)
     small = read(making.write(tmp_path / "video.mkv", board), 16, 16)
     assert numpy.abs(small.astype(int) - 127).max() <= 2
+
+
+def test_reordered_pictures_of_an_avi_come_in_order(tmp_path: Path) -> None:
+    # AVI does not note when pictures are shown, and x264 stores them in another order.
+    frames = making.moving(20)
+    path = making.write(tmp_path / "video.avi", frames, codec="libx264")
+    with av.open(str(path)) as container:
+        kinds = {picture.pict_type for picture in container.decode(video=0)}
+    assert PictureType.B in kinds
+    errors = numpy.abs(read(path).astype(int)[:, None] - frames).mean(axis=(2, 3, 4))
+    assert errors.argmin(axis=1).tolist() == list(range(20))
 
 
 def test_grey_becomes_equal_channels(tmp_path: Path) -> None:
@@ -128,48 +146,28 @@ def test_transparency_lies_over_black(
     assert numpy.abs(opaque[inside] - (200, 100, 50)).max() <= error
 
 
-@pytest.mark.parametrize(
-    ("matrix", "turns"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)]
-)
-def test_a_phone_held_upright_is_turned(
-    matrix: tuple[int, int, int, int], turns: int, tmp_path: Path
-) -> None:
-    path = making.write(tmp_path / "video.mp4", making.moving(3))
-    upright = read(path)
-    content = bytearray(path.read_bytes())
-    # A track's header holds its turn as a matrix of fixed-point numbers.
-    place = content.find(b"tkhd") + 44
-    numbers = (
-        matrix[0] << 16,
-        matrix[1] << 16,
-        0,
-        matrix[2] << 16,
-        matrix[3] << 16,
-        0,
-        0,
-        0,
-        1 << 30,
-    )
-    content[place : place + 36] = struct.pack(">9i", *numbers)
-    path.write_bytes(content)
-    turned = numpy.rot90(upright, turns, axes=(1, 2))
-    assert numpy.array_equal(read(path, *turned.shape[1:3]), turned)
-
-
-def test_wide_pixels_are_shown_wide(tmp_path: Path) -> None:
-    path = tmp_path / "video.mp4"
-    frame = numpy.zeros((40, 40, 3), numpy.uint8)
-    frame[:, 10:30] = 200
+@pytest.mark.parametrize("ratio", [Fraction(2), Fraction(4, 3), Fraction(3, 4), Fraction(1, 2)])
+def test_pixels_that_are_no_squares_are_shown_as_they_are(ratio: Fraction, tmp_path: Path) -> None:
+    path = tmp_path / "video.mov"
+    # Red counts the columns, green the rows.
+    columns, rows = numpy.meshgrid(numpy.arange(48), numpy.arange(48))
+    frame = numpy.stack([columns, rows, 0 * rows], axis=-1).astype(numpy.uint8)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
+        stream = container.add_stream("png", rate=10)
         assert isinstance(stream, av.VideoStream)
-        stream.height, stream.width, stream.pix_fmt = 40, 40, "yuv444p"
-        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        stream.height, stream.width, stream.pix_fmt = 48, 48, "rgb24"
+        stream.codec_context.sample_aspect_ratio = ratio
         for _ in range(2):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-    # 80 by 40 when shown: the middle half of the columns fills a square.
-    assert (read(path, 40, 40)[:, :, 2:-2] > 180).all()
+    # A square of what is shown: all rows and the middle columns, or the other way round.
+    wide, high = min(48, round(48 / ratio)), min(48, round(48 * ratio))
+    left, top = (48 - wide) // 2, (48 - high) // 2
+    # As many pixels as there are: nothing is scaled one way, and the other has both ends.
+    shown = read(path, 48, 48)[0].astype(int)
+    ends = [shown[0, 0, :2], shown[-1, -1, :2]]
+    wanted = [(left, top), (left + wide - 1, top + high - 1)]
+    assert numpy.abs(numpy.array(ends) - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".avi", ".gif"])
@@ -239,18 +237,6 @@ def sound_alone(path: Path) -> Path:
     return path
 
 
-def deep(path: Path) -> Path:
-    return making.write(path, making.moving(5), codec="libx264", pixels="yuv420p10le")
-
-
-def deep_grey(path: Path) -> Path:
-    frames = numpy.zeros((5, 16, 16), numpy.uint16)
-    written = making.write(
-        path.with_suffix(".mkv"), frames, 10, "ffv1", "gray16le", layout="gray16le"
-    )
-    return written.rename(path)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -261,8 +247,6 @@ def deep_grey(path: Path) -> Path:
         (missing, "cannot be read as a video"),
         (without_frames, "has no frame|cannot be read"),
         (sound_alone, "has no picture"),
-        (deep, "10 bits"),
-        (deep_grey, "16 bits"),
     ],
 )
 def test_what_is_no_usable_video_is_named(
@@ -272,30 +256,6 @@ def test_what_is_no_usable_video_is_named(
     with pytest.raises(UserError, match=message) as caught:
         read(path)
     assert "video.mp4" in str(caught.value)
-
-
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.8, 0.95])
-@pytest.mark.parametrize("ending", making.FORMATS)
-def test_a_video_cut_short_is_refused(ending: str, share: float, tmp_path: Path) -> None:
-    rng = numpy.random.Generator(numpy.random.Philox(0))
-    busy = rng.integers(0, 256, (40, 32, 32, 3), dtype=numpy.uint8)
-    path = making.write(tmp_path / f"video{ending}", busy)
-    assert len(read(path, 32, 32)) == 40
-    with pytest.raises(UserError, match=f"video{ending}"):
-        read(making.cut(path, share), 32, 32)
-
-
-@pytest.mark.parametrize("ending", making.FORMATS)
-def test_a_tail_of_rubbish_is_refused(ending: str, tmp_path: Path) -> None:
-    rng = numpy.random.Generator(numpy.random.Philox(0))
-    busy = rng.integers(0, 256, (40, 32, 32, 3), dtype=numpy.uint8)
-    path = making.write(tmp_path / f"video{ending}", busy)
-    assert len(read(path, 32, 32)) == 40
-    content = path.read_bytes()
-    start = len(content) * 4 // 5
-    path.write_bytes(content[:start] + rng.bytes(len(content) - start))
-    with pytest.raises(UserError, match=f"video{ending}"):
-        read(path, 32, 32)
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(

@@ -8,7 +8,7 @@ from foreframe.sources.reading import whole
 from tests.foreframe.sources import copies, making
 
 
-@pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mov", "a.png", "a.jpg"])
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mov", "a.mkv", "a.webm", "a.png", "a.jpg"])
 def test_only_what_was_cut_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     if path.suffix in (".png", ".jpg"):
