@@ -58,12 +58,11 @@ class Stepper(Generic[Batch]):
             if index == 0 and state.step == 0:
                 self._start(stretch, batch)
             if index == 0 and self.plan.diverging == "record":
-                model = self.objective.model.state_dict()
-                before = {name: value.clone() for name, value in model.items()}
+                before = {name: value.clone() for name, value in self._movable(stretch).items()}
             values = self._turn(stretch, batch, turn, index)
             if values is None:
-                # The forward pass alone has moved buffers, such as codebooks.
-                self.objective.model.load_state_dict(before)
+                for name, value in self._movable(stretch).items():
+                    value.copy_(before[name])
                 state.diverged_at = state.step + 1
                 self._unchecked = [each for each in self._unchecked if each[0] <= state.step]
                 return False
@@ -143,6 +142,16 @@ class Stepper(Generic[Batch]):
             values[self.label(name, "loss")] = losses[name]["loss"]
             values[self.label(name, "gradient_norm")] = norms[name]
         return values
+
+    def _movable(self, stretch: Stretch) -> dict[str, Tensor]:
+        """Return what has moved of the model by the time a turn is found to diverge.
+
+        Buffers, such as codebooks, move in the forward pass; weights where turns come before.
+        """
+        model = self.objective.model
+        weights = dict(model.named_parameters(remove_duplicate=False))
+        still = weights.keys() if len(stretch.turns) == 1 else set()
+        return {name: value for name, value in model.state_dict().items() if name not in still}
 
     def _diverges(self) -> bool:
         """Tell whether the turn to be taken diverges, if that is to be recorded.
