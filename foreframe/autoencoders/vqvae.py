@@ -6,7 +6,7 @@ W width; _b and _t mark tensors of the bottom and the top level.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import AfterValidator, Field, model_validator
@@ -35,6 +35,8 @@ Odd = Annotated[int, Field(ge=1), AfterValidator(lambda side: _odd(side))]
 class Settings(AutoencoderSettings):
     """The section of params.yaml; encoders and decoder share width and residual layers."""
 
+    version: ClassVar[int] = 2
+
     kind: Literal["vqvae"]
     training: Training
     width: Size
@@ -43,6 +45,7 @@ class Settings(AutoencoderSettings):
     residual_kernel: tuple[Odd, Odd, Odd]  # T, H, W of each layer's first convolution
     code_dim: Size
     codebook_size: Annotated[int, Field(ge=1, le=LARGEST_CODEBOOK)]
+    upsampling_init: Literal["rescaled", "default"]  # default: torch's own; see `Upsampling`
     codebook_init: Literal["uniform", "normal"]
     commitment: Annotated[float, Field(ge=0)]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
@@ -99,9 +102,10 @@ class VQVAE(Quantised):
     def initialize(self, numbers: Numbers) -> None:
         """Draw weights and codebooks, on the CPU."""
         super().initialize(numbers)
-        for module in self.modules():
-            if isinstance(module, Upsampling):
-                module.rescale()
+        if self.settings.upsampling_init == "rescaled":
+            for module in self.modules():
+                if isinstance(module, Upsampling):
+                    module.rescale()
         self.top_quantizer.start(numbers)
         self.bottom_quantizer.start(numbers)
 

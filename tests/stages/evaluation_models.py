@@ -39,6 +39,7 @@ def autoencoder_settings() -> vqvae.Settings:
         residual_kernel=(1, 3, 3),
         code_dim=4,
         codebook_size=CODES,
+        upsampling_init="rescaled",
         codebook_init="normal",
         commitment=0.25,
         ema_decay=0.99,

@@ -36,6 +36,7 @@ THESIS: dict[str, Any] = {
     "residual_kernel": (1, 3, 3),
     "code_dim": 64,
     "codebook_size": 512,
+    "upsampling_init": "default",
     "codebook_init": "uniform",
     "commitment": 0.25,
     "ema_decay": 0.99,
@@ -53,6 +54,7 @@ SMALL: dict[str, Any] = {
     "residual_layers": 1,
     "code_dim": 8,
     "codebook_size": 32,
+    "upsampling_init": "rescaled",
     "ema_initial_count": 1.0,
     "restart_threshold": 0.1,
 }

@@ -165,10 +165,11 @@ def test_bottom_sees_top_only_when_asked() -> None:
         assert torch.equal(before.commitment, after.commitment) != sees_top
 
 
-def test_loss_is_the_sum_of_its_parts() -> None:
-    values = loss(model().eval(), moving_stripes(2))
+@pytest.mark.parametrize("beta", [0.25, 0.75])
+def test_loss_is_the_sum_of_its_parts(beta: float) -> None:
+    values = loss(model(commitment=beta).eval(), moving_stripes(2))
     commitment = values["commitment_top"] + values["commitment_bottom"]
-    torch.testing.assert_close(values["loss"], values["reconstruction"] + 0.25 * commitment)
+    torch.testing.assert_close(values["loss"], values["reconstruction"] + beta * commitment)
     assert values["codes_top"].sum() == 2 * 2 * 4 * 4
     assert values["codes_bottom"].sum() == 2 * 4 * 8 * 8
 
@@ -186,6 +187,16 @@ def test_dropped_clips_are_decoded_from_the_top_alone_and_only_in_training() -> 
     errors_B2 = torch.stack([whole, top_only], 1).sub(clips[:, None]).square().flatten(2).mean(2)
     possible = [torch.stack(choice).mean() for choice in itertools.product(*errors_B2)]
     assert any(torch.allclose(in_training, error) for error in possible[1:])
+
+
+def test_transposed_convolutions_start_as_torch_draws_them_or_rescaled() -> None:
+    drawn, rescaled = (model(upsampling_init=name) for name in ("default", "rescaled"))
+    # From O x kernel to I x 8 inputs of an output: 8 to 8 of 4 x 4 x 4, 16 to 3 of 4 x 8 x 8.
+    factors = {"top_upsampling.weight": 8**0.5, "decoder.2.weight": 6**0.5}
+    for name, weight in rescaled.state_dict().items():
+        torch.testing.assert_close(weight, drawn.state_dict()[name] * factors.get(name, 1.0))
+    largest = drawn.top_upsampling.weight.abs().max().item()
+    assert largest == pytest.approx((8 * 4**3) ** -0.5, rel=0.01)
 
 
 def test_learns_one_batch_by_heart() -> None:

@@ -125,12 +125,25 @@ def test_dead_code_is_revived_and_stays() -> None:
     assert (quantizer.codebook[3] - place).norm() < 1
 
 
-def test_without_a_threshold_a_dead_code_stays_dead() -> None:
-    quantizer = started(4, 2)
-    quantizer.codebook[3] = 1000.0
-    quantizer.total[3] = 1000.0
-    for step in range(3):
-        assert quantizer(clips(4, 2, 2, 4, 4, seed=step), None).counts[3] == 0
+@pytest.mark.parametrize("initial_count", [0.0, 1.0])
+def test_an_unused_code_shrinks_until_it_meets_the_data_and_stays(initial_count: float) -> None:
+    """As specified, without a restart: e = m / N~, of which m falls by gamma and N~ to epsilon."""
+    quantizer = started(4, 2, replace(PLAIN, decay=0.9, initial_count=initial_count))
+    quantizer.codebook[3] = quantizer.total[3] = torch.tensor([600.0, 800.0])
+    lengths, uses = [], []
+    for step in range(250):
+        found = quantizer(clips(4, 2, 2, 4, 4, seed=step), None)
+        uses.append(found.counts[3].item())
+        lengths.append(quantizer.codebook[3].norm().item())
+    unused = next(step for step, count in enumerate(uses) if count > 0)
+    shares = [0.9 ** (step + 1) for step in range(unused)]
+    expected = [1000 * share / (initial_count * share + 1e-5) for share in shares]
+    assert lengths[:unused] == pytest.approx(expected, rel=1e-3)
+    # With no count at first it is flung out; from then on, or once its count is gone, it comes in.
+    assert (lengths[0] > 1e7) == (initial_count == 0)
+    assert unused > 100
+    assert lengths[unused - 1] < 10
+    assert min(uses[-20:]) > 0
 
 
 def test_restart_depends_on_its_generator_alone() -> None:
