@@ -77,6 +77,24 @@ def test_the_series_have_a_row_for_each_frame(analysed: Analysed) -> None:
     assert lengths[("full_clip minus study", "argmax", "psnr")] == [1, 2, 3, 4]
 
 
+def test_the_leak_is_what_whole_clips_gain_over_the_context_alone(analysed: Analysed) -> None:
+    table = analysed.series
+    psnr = (
+        table[table["quantity"] == "psnr"]
+        .set_index(["samples", "predictor", "frame"])["mean"]
+        .sort_index()
+    )
+    for choice, found in analysed.facts["leak"]["choices"].items():
+        full, study, minus = (
+            psnr[name, choice] for name in ("full_clip", "study", "full_clip minus study")
+        )
+        gains = [frame["mean"] for frame in found["gain_by_frame"]]
+        assert gains == pytest.approx((full - study).tolist()) == minus.tolist()
+        assert found["gain"]["mean"] == pytest.approx((full - study).mean())
+        assert found["full_clip"]["mean"] == pytest.approx(full.mean())
+        assert abs(found["gain"]["mean"]) > 1e-3
+
+
 def test_samples_from_the_context_alone_are_no_full_clip(
     analysed: Analysed, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Stage `measure` on a tiny study: numbers equal direct computation, and bad input is named."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from foreframe.data.clips import load_split
 from foreframe.evaluation.protocol import SetProtocol
 from foreframe.metrics import code_baselines
 from foreframe.metrics.code_counts import CodeCounts
+from foreframe.metrics.codebook import codebook_use
 from stages import measure
 from tests.stages.evaluation_models import CODES
 from tests.stages.evaluation_study import FRAMES, LEVELS, SIZE, Study, make
@@ -89,6 +91,18 @@ def test_baselines_are_fitted_on_the_training_codes(done: Study) -> None:
         }
         baselines = done.measured()["priors"][level]["baselines"]
         assert {name: found["test"] for name, found in baselines.items()} == pytest.approx(expected)
+
+
+def test_the_use_of_codes_is_that_of_the_training_set(done: Study) -> None:
+    uses = {}
+    with h5py.File(done.path("latents")) as file:
+        for name in ("train", "test"):
+            for level in LEVELS:
+                totals = numpy.bincount(file[name][level][:].ravel(), minlength=CODES)
+                uses[name, level] = asdict(codebook_use(torch.from_numpy(totals)))
+    for level in LEVELS:
+        assert done.measured()["autoencoder"]["codebook"][level] == uses["train", level]
+        assert uses["train", level]["perplexity"] != uses["test", level]["perplexity"]
 
 
 def test_untrained_priors_are_near_chance(done: Study) -> None:

@@ -20,6 +20,17 @@ def test_chroma_points_to_its_colour() -> None:
         torch.testing.assert_close(light.planes(pixel)[name].item(), 127.5)
 
 
+def test_planes_are_those_of_bt_601() -> None:
+    """ITU-R BT.601-7, 2.5: chroma are differences to luma, scaled to the range of a colour."""
+    frames = noise(1, 2, 8, 8, 3)
+    red, green, blue = frames.double().unbind(dim=-1)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    expected = {"luma": luma, "cb": (blue - luma) / 1.772, "cr": (red - luma) / 1.402}
+    for name, plane in light.planes(frames).items():
+        torch.testing.assert_close(plane, expected[name], atol=1e-3, rtol=0)
+    torch.testing.assert_close(light.luma(frames), luma)
+
+
 def test_a_blur_keeps_constants_and_the_mean_of_what_lies_inside() -> None:
     flat = torch.full((1, 2, 5, 7), 9.0, dtype=torch.float64)
     torch.testing.assert_close(light.coarse(flat), flat)

@@ -186,6 +186,15 @@ def test_the_interval_is_repeatable_and_holds_the_value() -> None:
     assert 0 <= result.low < result.value < result.high
 
 
+def test_drawn_distances_are_moved_to_have_the_value_as_their_mean() -> None:
+    """Sets with clips twice are farther apart; two draws lie evenly about their mean."""
+    real, predicted = drawn(0, 12, 3)[:, None], drawn(1, 12, 3)[:, None]
+    ends = [interval(value, real, predicted, seed=0, resamples=2) for value in (100.0, 300.0)]
+    for value, (low, high) in zip((100.0, 300.0), ends, strict=True):
+        assert low < high
+        assert (low + high) / 2 == pytest.approx(value)
+
+
 def test_without_kept_features_there_is_no_interval() -> None:
     metric = FrechetDistance(means, keep=False)
     metric.update(REAL, clips(0, 9))
