@@ -21,9 +21,9 @@ from foreframe.analysis.task import BOTTOM, CONDITIONED, TOP, UNCONDITIONED, Tas
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.config.compute import Compute
 from foreframe.data import latents as latents_file
-from foreframe.data.clips import Clips
+from foreframe.data.clips import Clips, load_split
 from foreframe.errors import UserError
-from foreframe.evaluation import contexts
+from foreframe.evaluation import contexts, scoring
 from foreframe.predictors import loading
 from foreframe.running import stage
 from foreframe.running.compute import environment, prepare
@@ -98,6 +98,7 @@ def findings(task: Task, test: TestClips, sources: tuple[Futures, Futures]) -> d
 def main(
     *,
     frames: Path,
+    split: Path,
     normalization: Path,
     models: tuple[Path, ...],
     latents: Path,
@@ -120,7 +121,8 @@ def main(
         sampled(samples, samples_full_clip) as sources,
         hdf5.creating(maps, SCHEMA, {}) as file,
     ):
-        task = Task(predictor, unconditioned, analysis, file, [])
+        bases = scoring.baselines(frames, load_split(split), sources[0].context)
+        task = Task(predictor, unconditioned, bases, analysis, file, [])
         numbers = findings(task, test, sources)
         about = {
             "clips": len(test),

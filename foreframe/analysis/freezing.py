@@ -7,6 +7,8 @@ true frames.
 Shapes: n clips, B clips of a batch, T predicted frames, H rows, W columns, C = 3 colours.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,12 +20,6 @@ from foreframe.metrics import motion, sharpness
 from foreframe.metrics.relative import FLOOR
 
 QUANTITIES = ("motion", "contrast", "sharpness")
-# Which clips are shown, of those that were looked at: the one that ...
-RULES = {
-    "good": "is predicted best of those that keep half of the true motion and contrast",
-    "faded": "keeps the smallest share of the true contrast",
-    "static": "keeps the smallest share of the true motion",
-}
 # As much as one value in ten that is off by one grey level: a true clip with less is at rest.
 REST = FLOOR / 255
 
@@ -89,25 +85,43 @@ def series(values: Columns, **labels: str) -> list[dict[str, Any]]:
     return [row for name in values for row in columns.rows(values[name], quantity=name, **labels)]
 
 
-def examples(values: Columns, quality_n: Tensor) -> dict[str, int]:
-    """Return the places of a good, a faded and a static clip by `RULES`, in this order.
+@dataclass(frozen=True)
+class Example:
+    """A clip that is shown: its place, and why of those looked at it is the one that `rule`."""
+
+    place: int
+    rule: str
+
+
+def examples(values: Columns, quality_n: Tensor) -> dict[str, Example]:
+    """Return a good, a faded and a static clip, in this order, each by the rule that it was found.
 
     `quality` is larger for better predictions, such as a PSNR. All three differ where there are
-    clips enough; where none keeps half, good is the best of all.
+    clips enough.
     """
     moving_n, contrast_n = (late(values, name) for name in ("motion", "contrast"))
     alive_n = (moving_n >= 0.5) & (contrast_n >= 0.5)
-    free = set(range(len(quality_n)))
-    good = _extreme(torch.where(alive_n, quality_n, quality_n - 1e9), free)
-    faded = _extreme(-contrast_n, free - {good})
-    static = _extreme(-moving_n, free - {good, faded})
+    if alive_n.any():
+        rule = "is predicted best of those that keep half of the true motion and contrast"
+        quality_n = quality_n.where(alive_n, -torch.inf)
+    else:
+        rule = "is predicted best, though none keeps half of the true motion and contrast"
+    good = Example(int(quality_n.argmax()), rule)
+    faded = _least(contrast_n, "contrast", {good.place})
+    static = _least(moving_n, "motion", {good.place, faded.place})
     return {"good": good, "faded": faded, "static": static}
 
 
-def _extreme(values_n: Tensor, among: set[int]) -> int:
-    """Return the first place of the largest value among some places, or 0 if there are none."""
-    known_n = values_n.nan_to_num(nan=-torch.inf).tolist()
-    return max(sorted(among), key=lambda place: known_n[place], default=0)
+def _least(share_n: Tensor, quantity: str, taken: set[int]) -> Example:
+    """Return the clip that keeps the smallest share, of those that are not shown yet."""
+    shares = {place: share for place, share in enumerate(share_n.tolist()) if place not in taken}
+    known = {place: share for place, share in shares.items() if math.isfinite(share)}
+    if known:
+        rule = f"keeps the smallest share of the true {quantity} of those not shown yet"
+        return Example(min(known, key=known.__getitem__), rule)
+    if shares:
+        return Example(min(shares), f"comes next, as no true {quantity} is there to be kept")
+    return Example(0, "is shown again, as there are no others")
 
 
 def _contrast(frames_BTHWC: Tensor) -> Tensor:

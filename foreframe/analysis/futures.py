@@ -4,7 +4,7 @@ Shapes: n clips, B clips of a batch, T frames (in codes: code-frames), h predict
 W columns, C = 3 colours.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from torch import Tensor
 
 from foreframe.analysis import columns, freezing, structure
 from foreframe.artefacts import hdf5
+from foreframe.config.sampling import Options
 from foreframe.errors import UserError
 from foreframe.metrics.mean import Mean
 from foreframe.metrics.psnr import psnr
+from foreframe.predictors import Context, Predictor
+from foreframe.randomness import Draws
 
 SCHEMA = "samples"
 RECONSTRUCTION, TRUE, FRAMES = "reconstruction", "true", "frames"
@@ -110,19 +113,24 @@ class Measured:
     code_errors: dict[str, Tensor]  # share of codes that are not the true ones (T,H,W), by level
 
 
-def measure(futures: Futures, choice: str) -> Measured:
-    """Measure every clip's future under a choice."""
+def measure(futures: Futures, choice: str, baselines: Mapping[str, Predictor]) -> Measured:
+    """Measure every clip's future under a choice, and the best of the baselines frame by frame."""
     parts: list[columns.Columns] = []
     errors, codes = Mean(), {level: Mean() for level in LEVELS}
     for places in batches(range(len(futures.numbers))):
         real, predicted = futures.real(places), futures.predicted(choice, places)
         true, context = real[:, futures.context :], futures.context
         copied = real[:, context - 1 : context].expand_as(true)
+        given, draws = Context(real[:, :context], places), Draws.first(0, places)
+        others = [
+            psnr(true, base.predict(given, futures.horizon, Options(), draws).frames)
+            for base in baselines.values()
+        ]
         parts.append(
             {
                 **freezing.measure(true, futures.predicted(RECONSTRUCTION, places), predicted),
                 "psnr": psnr(true, predicted),
-                "psnr_copied": psnr(true, copied),
+                "psnr_baseline": torch.stack(others).amax(dim=0),
                 "structure": structure.correlation(true, predicted),
                 "structure_copied": structure.correlation(true, copied),
             }

@@ -38,7 +38,7 @@ def tops_alone(task: Task, source: Futures, places: Sequence[int]) -> dict[str, 
         task.series.extend(columns.rows(values_nT, **labels))
     quality_n = values["psnr"].mean(dim=1)
     chosen = freezing.examples(values, quality_n)
-    _show(task, source, {kind: places[place] for kind, place in chosen.items()})
+    _show(task, source, {kind: places[each.place] for kind, each in chosen.items()})
     late = {name: freezing.late(values, name).tolist() for name in freezing.QUANTITIES}
     settings = task.settings
     return {
@@ -46,12 +46,12 @@ def tops_alone(task: Task, source: Futures, places: Sequence[int]) -> dict[str, 
         "freezing": freezing.summarize(values, settings.static_below, settings.faded_below),
         "examples": {
             kind: {
-                "rule": freezing.RULES[kind],
-                "clip": source.numbers[places[place]],
-                "psnr": float(quality_n[place]),
-                **{name: _known(shares[place]) for name, shares in late.items()},
+                "rule": each.rule,
+                "clip": source.numbers[places[each.place]],
+                "psnr": float(quality_n[each.place]),
+                **{name: _known(shares[each.place]) for name, shares in late.items()},
             }
-            for kind, place in chosen.items()
+            for kind, each in chosen.items()
         },
     }
 

@@ -19,7 +19,7 @@ def rollouts(
     found: dict[str, Any] = {"context_encoding": source.encoding, "choices": {}}
     values = {}
     for choice in source.choices:
-        measured = futures.measure(source, choice)
+        measured = futures.measure(source, choice, task.baselines)
         values[choice] = measured.values
         found["choices"][choice] = _summarize(task, measured)
         for quantity, values_nT in measured.values.items():
@@ -35,7 +35,7 @@ def _summarize(task: Task, measured: Measured) -> dict[str, Any]:
     values, settings = measured.values, task.settings
     return {
         "freezing": freezing.summarize(values, settings.static_below, settings.faded_below),
-        "good_frames": good_frames.summarize(values["psnr"], values["psnr_copied"]),
+        "good_frames": good_frames.summarize(values["psnr"], values["psnr_baseline"]),
         "structure": columns.mean(values["structure"].mean(dim=1)),
         "structure_copied": columns.mean(values["structure_copied"].mean(dim=1)),
         "code_errors": {

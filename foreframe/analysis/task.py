@@ -16,6 +16,7 @@ from foreframe.analysis.settings import Analysis
 from foreframe.artefacts import hdf5
 from foreframe.config.sampling import Choice
 from foreframe.data.clips import Clips
+from foreframe.predictors import Predictor
 from foreframe.predictors.latent import Latent
 
 TOP, BOTTOM = "top", "bottom"
@@ -29,6 +30,7 @@ class Task:
 
     predictor: Latent
     unconditioned: Latent  # with the bottom prior that is not given the top
+    baselines: Mapping[str, Predictor]
     settings: Analysis
     maps: hdf5.File
     series: list[dict[str, Any]]  # rows of the table

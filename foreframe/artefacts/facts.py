@@ -9,7 +9,7 @@ from foreframe.artefacts import atomic
 from foreframe.errors import ArtefactError
 
 VERSION = 2  # of every kind of file but these
-VERSIONS = {"training": 3}
+VERSIONS = {"evaluation": 3, "findings": 3, "steering": 3, "training": 3}
 
 
 def write(path: Path, schema: str, values: dict[str, Any]) -> None:

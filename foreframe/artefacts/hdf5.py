@@ -82,7 +82,7 @@ def creating(path: Path, schema: str, attributes: Mapping[str, Any]) -> Iterator
     with atomic.writing(path) as temporary, _Sink(temporary, "w+") as sink:
         with File(sink) as file:
             _describe(file, "schema", f"foreframe/{schema}")
-            _describe(file, "version", facts.VERSION)
+            _describe(file, "version", facts.version(schema))
             for name in sorted(attributes):
                 _describe(file, name, attributes[name])
             yield file

@@ -8,11 +8,10 @@ from pydantic import Field, model_validator
 from foreframe.config import reading
 from foreframe.config.base import Strict
 
+BASELINES = ("copy_last_frame", "mean_frame", "linear_motion")  # what there is without a model
 # Predictors of every table, and what else a file of samples holds: no choice may be called so.
 TAKEN = (
-    "copy_last_frame",
-    "mean_frame",
-    "linear_motion",
+    *BASELINES,
     "reconstruction",
     "real",
     "clip_number",

@@ -157,7 +157,7 @@ def score(clips: Clipped, found: list[Metric], entries: Sequence[Entry], size: i
     """Measure baselines and entries clip by clip, `size` futures at once."""
     measured = Measured(Scores(clips.protocol, found), StateScores(clips.state_probe))
     futures = clips.protocol.futures
-    bases = baselines(clips)
+    bases = baselines(clips.frames, clips.runs, futures.context)
     with Clips(clips.frames, clips.starts, futures.frames) as source:
         for place in tqdm(range(len(clips.starts)), desc="clips", unit="clip", disable=None):
             real = source.read([place])
@@ -192,25 +192,24 @@ def _probed(
         yield part_ShHWC
 
 
-def baselines(clips: Clipped) -> dict[str, Predictor]:
-    """Return the predictors of every table that can go on from so many given frames.
+def baselines(frames: Path, runs: SplitRuns, context: int) -> dict[str, Predictor]:
+    """Return the predictors of every table that can go on from `context` given frames.
 
-    The first is the reference: one given frame shows no motion to go on with, none nothing to copy.
+    One given frame shows no motion to go on with, none nothing to copy.
     """
-    context = clips.protocol.futures.context
     found: dict[str, Predictor] = {}
     if context > 0:
         found[COPIED] = CopyLastFrame()
-    found[MEAN] = TrainingMean(mean_frame(_training(clips)))
+    found[MEAN] = TrainingMean(mean_frame(_training(frames, runs)))
     if context > 1:
         found["linear_motion"] = LinearMotion(MOVED, SEARCHED)
     return found
 
 
-def _training(clips: Clipped) -> Iterator[NDArray[numpy.uint8]]:
+def _training(frames: Path, runs: SplitRuns) -> Iterator[NDArray[numpy.uint8]]:
     """Yield the training frames in blocks (N,H,W,C), uint8."""
-    with frames_file.opening(clips.frames) as file:
-        for start, stop in clips.runs.runs("train"):
+    with frames_file.opening(frames) as file:
+        for start, stop in runs.runs("train"):
             for first in range(start, stop, BLOCK):
                 yield file["frames"][first : min(first + BLOCK, stop)]
 

@@ -18,6 +18,7 @@ from foreframe import kinds
 from foreframe.artefacts import atomic
 from foreframe.config import reading as config
 from foreframe.config.base import Strict
+from foreframe.config.sampling import BASELINES
 from foreframe.errors import UserError
 from foreframe.report import animations, strips, style
 from foreframe.report.library import Library
@@ -30,8 +31,8 @@ PACKAGE = "foreframe.report.figures"
 CHOICE, FIRST_CHOICE = "{choice}", "{first_choice}"
 
 
-# Predictors that no model makes: what there is without one, and what the latents allow at best.
-BASELINES, BOUND = ("copy_last_frame", "mean_frame", "linear_motion"), "reconstruction"
+# The predictor that decodes the true codes: what the latents allow at best.
+BOUND = "reconstruction"
 
 
 class Spec(Strict):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas
 
+from foreframe.config.sampling import BASELINES
 from foreframe.config.split import SETS
 from foreframe.errors import UserError
 from foreframe.report.library import MAIN, Artefact
@@ -20,6 +21,7 @@ from foreframe.report.reading import Reader
 from foreframe.training.record import Training
 
 PASSES = 3  # a training step takes a forward pass, and a backward one that costs about two
+USAGE = "train_usage_"  # before a level: the share of its codes that occur, epoch by epoch
 # Not numbers of a run: where they ran, how they were measured, what they were set to.
 LEFT_OUT = ("environment", "protocol", "protocol_digest", "settings")
 CHOICES = 12  # are named when one does not exist, the most similar ones
@@ -145,6 +147,11 @@ def _course(found: Training) -> dict[str, Any]:
         "best_epoch": int(known.to_numpy().argmin()) + 1 if len(known) else None,
         "first_loss": float(found.curve["loss"].iloc[0]),
         "highest_loss": float(found.curve["loss"].max()),
+        **{
+            f"usage.{name.removeprefix(USAGE)}": found.epochs[name].tolist()
+            for name in map(str, found.epochs)
+            if name.startswith(USAGE)
+        },
     }
 
 
@@ -174,27 +181,32 @@ def _evaluation(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     series = reader.series(run, where)
     better = {name: about["better"] for name, about in found["metrics"].items()}
     for (_, quantity), rows in series.groupby(["predictor", "quantity"], sort=False):
-        yield from _by_frame(series, rows, found["reference"], better.get(str(quantity)), where)
+        yield from _by_frame(series, rows, better.get(str(quantity)), where)
 
 
 def _by_frame(
-    series: pandas.DataFrame, rows: pandas.DataFrame, reference: str, better: str | None, where: str
+    series: pandas.DataFrame, rows: pandas.DataFrame, better: str | None, where: str
 ) -> Iterator[Row]:
-    """Yield the first and the last frame's value, and for how many frames it leads the reference.
+    """Yield the first and the last frame's value, and for how many frames it leads the baselines.
 
-    The lead is counted from the first frame, without a gap.
+    A lead is counted from the first frame, without a gap: over each of the other baselines
+    (`ahead.NAME`), and over all of them (`ahead`).
     """
     run, name, quantity = rows.iloc[0][["samples", "predictor", "quantity"]]
     values = rows.sort_values("frame")["mean"].tolist()
     yield predictor(run, name), f"{quantity}.first", where, values[0]
     yield predictor(run, name), f"{quantity}.last", where, values[-1]
-    others = series[(series["predictor"] == reference) & (series["quantity"] == quantity)]
     sign = {"higher": 1, "lower": -1}.get(str(better))
-    if sign is not None:
-        pairs = zip(values, others.sort_values("frame")["mean"], strict=True)
+    if sign is None:
+        return
+    leads = {}
+    for other in sorted((set(BASELINES) & set(series["predictor"])) - {name}):
+        rivals = series[(series["predictor"] == other) & (series["quantity"] == quantity)]
+        pairs = zip(values, rivals.sort_values("frame")["mean"], strict=True)
         behind = [place for place, (one, two) in enumerate(pairs) if sign * (one - two) <= 0]
-        ahead = behind[0] if behind else len(values)
-        yield predictor(run, name), f"{quantity}.ahead", where, ahead
+        leads[other] = behind[0] if behind else len(values)
+        yield predictor(run, name), f"{quantity}.ahead.{other}", where, leads[other]
+    yield predictor(run, name), f"{quantity}.ahead", where, min(leads.values(), default=len(values))
 
 
 def predictor(run: str, name: str) -> str:

@@ -16,7 +16,7 @@ from tests.stages import evaluation_study as tiny
 
 ANALYSIS = Analysis(clips=4, continued=2, show=2, static_below=0.25, faded_below=0.75, seed=0)
 CHOICES = {"argmax": tiny.ARGMAX, "drawn": tiny.DRAWN}
-SHARED = ("frames", "normalization", "latents")
+SHARED = ("frames", "split", "normalization", "latents")
 INPUTS = {
     "bottom_unconditioned": "none.safetensors",
     "samples": "context_only.h5",

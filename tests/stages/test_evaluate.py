@@ -30,7 +30,6 @@ from tests.stages.evaluation_study import (
     clipped,
     make,
     make_external,
-    protocol,
 )
 
 OUTPUTS = ("scores", "metrics")
@@ -194,9 +193,10 @@ def test_one_given_frame_has_no_motion_to_go_on_with_and_none_nothing_to_copy(
     study: Study,
 ) -> None:
     """So the table has no such rows, and all others."""
-    one, none = (clipped(study, protocol(context=context)) for context in (1, 0))
-    assert list(scoring.baselines(one)) == ["copy_last_frame", "mean_frame"]
-    assert list(scoring.baselines(none)) == ["mean_frame"]
+    clips = clipped(study, PROTOCOL)
+    one, none = (scoring.baselines(clips.frames, clips.runs, context) for context in (1, 0))
+    assert list(one) == ["copy_last_frame", "mean_frame"]
+    assert list(none) == ["mean_frame"]
 
 
 def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
@@ -212,7 +212,7 @@ def test_few_clips_have_no_interval_and_many_have(study: Study) -> None:
         context, draws = Context(clip[:, :CONTEXT], [0]), Draws.first(0, [0])
         futures = {
             name: [base.predict(context, FRAMES - CONTEXT, Options(), draws).frames]
-            for name, base in scoring.baselines(clips).items()
+            for name, base in scoring.baselines(clips.frames, clips.runs, CONTEXT).items()
         }
         scores.update(clip[0], futures)
     ends = evaluation.summarize(scores)["predictors"]["mean_frame"]["psnr"]

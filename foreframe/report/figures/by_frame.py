@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
+from foreframe.config.sampling import BASELINES
 from foreframe.errors import UserError
 from foreframe.report import style
-from foreframe.report.desk import BASELINES, BOUND, Chart, Desk, ordered, plain
+from foreframe.report.desk import BOUND, Chart, Desk, ordered, plain
 
 
 class Settings(Chart):

@@ -63,13 +63,33 @@ def test_examples_are_the_extremes_and_differ() -> None:
     values = freezing.measure(REAL, REAL, predicted)
     quality = torch.tensor([1.0, 9.0, 9.0, 2.0])
     found = freezing.examples(values, quality)
-    assert found == {"good": 3, "faded": 2, "static": 1}
-    assert list(found) == list(freezing.RULES)
+    assert [(kind, each.place) for kind, each in found.items()] == [
+        ("good", 3),
+        ("faded", 2),
+        ("static", 1),
+    ]
+    assert [each.rule for each in found.values()] == [
+        "is predicted best of those that keep half of the true motion and contrast",
+        "keeps the smallest share of the true contrast of those not shown yet",
+        "keeps the smallest share of the true motion of those not shown yet",
+    ]  # fmt: skip
+
+
+def test_a_rule_that_no_clip_follows_is_not_claimed() -> None:
+    found = freezing.examples(freezing.measure(REAL, REAL, STILL), torch.arange(4.0))
+    assert found["good"].place == 3
+    assert found["good"].rule == (
+        "is predicted best, though none keeps half of the true motion and contrast"
+    )
+    at_rest = freezing.examples(freezing.measure(STILL, REAL, REAL), torch.zeros(4))
+    assert at_rest["static"].rule == "comes next, as no true motion is there to be kept"
 
 
 def test_two_clips_make_three_examples() -> None:
     values = freezing.measure(REAL[:2], REAL[:2], REAL[:2])
-    assert set(freezing.examples(values, torch.zeros(2)).values()) <= {0, 1}
+    found = freezing.examples(values, torch.zeros(2))
+    assert {each.place for each in found.values()} == {0, 1}
+    assert found["static"].rule == "is shown again, as there are no others"
 
 
 def test_a_row_for_each_frame() -> None:

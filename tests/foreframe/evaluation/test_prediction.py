@@ -82,16 +82,25 @@ def test_several_futures_count_as_the_protocol_says() -> None:
     assert errors["none"][0] > 0 and errors["none"][2] == pytest.approx(whole)
 
 
-def test_differences_are_those_of_the_means_and_who_is_better_wins() -> None:
+@pytest.mark.parametrize("strongest", ["copy_last_frame", "mean_frame"])
+def test_differences_are_those_to_the_strongest_baseline_and_who_is_better_wins(
+    strongest: str,
+) -> None:
+    (weakest,) = {"copy_last_frame", "mean_frame"} - {strongest}
     found = scores(protocol(metrics=("psnr", "mse")))
     real = frames(3, 5)
-    update(found, real, {"inverted": 255 - real[:, None, 2:], "true": real[:, None, 2:]})
+    true = real[:, None, 2:]
+    futures = {"copy_last_frame": true, "mean_frame": true, "model": true}
+    update(found, real, {**futures, weakest: 255 - true, strongest: true // 2})
     facts = evaluation.summarize(found)
+    assert facts["reference"] == {"psnr": strongest, "mse": strongest}
+    assert facts["differences"][strongest] == {}
     for metric, sign in (("psnr", 1), ("mse", -1)):
-        true, inverted = (facts["predictors"][name][metric] for name in ("true", "inverted"))
-        each = facts["differences"]["true"][metric]
-        assert each["mean"] == pytest.approx(true["mean"] - inverted["mean"])
-        assert sign * each["mean"] > 0 and each["won"] == 1
+        means = {name: each[metric]["mean"] for name, each in facts["predictors"].items()}
+        for name, ahead in (("model", 1), (weakest, -1)):
+            each = facts["differences"][name][metric]
+            assert each["mean"] == pytest.approx(means[name] - means[strongest])
+            assert ahead * sign * each["mean"] > 0 and each["won"] == max(ahead, 0)
 
 
 @pytest.mark.parametrize("size", [1, 10])

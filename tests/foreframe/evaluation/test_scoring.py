@@ -74,7 +74,8 @@ def test_the_mean_frame_is_that_of_the_training_frames(
     study: tiny.Study, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "BLOCK", block)
-    found = scoring.baselines(tiny.clipped(study, tiny.PROTOCOL))["mean_frame"]
+    clips = tiny.clipped(study, tiny.PROTOCOL)
+    found = scoring.baselines(clips.frames, clips.runs, 2)["mean_frame"]
     with h5py.File(study.path("frames")) as file:
         expected = mean_frame([file["frames"][:48]])
     assert isinstance(found, TrainingMean) and torch.equal(found.mean_HWC, expected)
