@@ -8,8 +8,11 @@ from foreframe.config.base import Strict
 
 
 class Report(Strict):
-    """Title and author of the report, as plain text; the protocol that it is about, or null."""
+    """Title and author of the report, as plain text; the protocol that it is about, or null.
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    Without a title the report has one that its data allow: of driving, or of video.
+    """
+
+    title: Annotated[str, Field(min_length=1, max_length=200)] | None
     author: Annotated[str, Field(min_length=1, max_length=200)]
     protocol: str | None

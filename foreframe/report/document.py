@@ -19,9 +19,9 @@ def of(
 ) -> dict[str, Any]:
     """Return all of it as JSON values.
 
-    `settings` holds the sections of all files, of a value that two have the first one; `runs` each
-    run's title, its whole settings and the changes that made it; `analyses` the facts of each
-    analysis as they are.
+    `driving` says whether the data are of driving, so that words can follow. `settings` holds the
+    sections of all files, of a value that two have the first one; `runs` each run's title, its
+    whole settings and the changes that made it; `analyses` the facts of each analysis as they are.
     """
     reader = Reader(library)
     trained = {each.run: reader.training(each.run).facts for each in library.of("training")}
@@ -30,7 +30,8 @@ def of(
     for content in settings.files.values():
         sections = merged(content, sections)
     return {
-        "title": settings.report.title,
+        "title": settings.title,
+        "driving": settings.driving,
         "author": settings.report.author,
         "artefacts": [artefact.facts() for artefact in library.artefacts.values()],
         "settings": sections,

@@ -12,6 +12,9 @@ from foreframe.errors import UserError
 
 Section = Mapping[str, Any]
 RUNS = ("autoencoders", "priors", "predictors", "classifiers")  # sections whose entries are runs
+# Sources whose frames are of driving; a report about any other one speaks of video.
+DRIVING = ("car_racing", "carla", "bdd100k", "cityscapes", "kitti_caltech")
+TITLES = {True: "A Learned Driving Simulator", False: "A Learned Model of Video"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,18 @@ class Settings:
     runs: Mapping[str, Section]
     bases: Mapping[str, str]
     report: Report
+
+    @property
+    def driving(self) -> bool:
+        """Whether all data are of driving, as far as their sources tell."""
+        data = [each for file in self.files.values() for each in file.get("data", {}).values()]
+        kinds = [each["source"]["kind"] for each in data if "kind" in each.get("source", {})]
+        return bool(kinds) and all(kind in DRIVING for kind in kinds)
+
+    @property
+    def title(self) -> str:
+        """The title that the study has, or one that its data allow."""
+        return self.report.title or TITLES[self.driving]
 
     def section(self, key: str) -> Any:
         """Return what stands under a dotted key: of a run, or of the first file that has it.

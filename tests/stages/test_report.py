@@ -189,7 +189,7 @@ def test_the_numbers_of_the_metrics_are_in_the_text(words: str) -> None:
     for found in evaluation["predictors"].values():
         expected += [f"{value:.2f}" for value in found["psnr"].values()]
         expected += [f"{value:.3f}" for value in found["ssim"].values()]
-    for found in evaluation["differences"].values():
+    for found in filter(None, evaluation["differences"].values()):
         expected += [f"{abs(found['psnr'][end]):.2f}" for end in ("mean", "low", "high")]
     missing = [number for number in expected if number not in words]
     assert missing == []
@@ -264,23 +264,6 @@ def test_a_missing_source_is_named_with_its_cure(broken: Path, tmp_path: Path) -
     (reports / "references.bib").unlink()
     said = call(broken, reports)
     assert "references.bib" in said
-
-
-def test_verdicts_follow_the_numbers(broken: Path) -> None:
-    path = broken / "data/driving/models.json"
-    models = json.loads(path.read_text())
-    for prior in models["priors"].values():
-        prior["baselines"]["bigram"]["test"] = 0.1
-    facts.write(path, "models", models)
-    path = broken / "data/driving/evaluations/driving.json"
-    evaluation = json.loads(path.read_text())
-    evaluation["predictors"]["copy_last_frame"]["psnr"]["mean"] = 60.0
-    facts.write(path, "evaluation", evaluation)
-    assert call(broken) == ""
-    page = words_of(broken / "report.html")
-    assert "neither is better than the best simple baseline" in page
-    assert "neither prior predicts unseen codes better than its best baseline" in page
-    assert "on average no closer to the truth than the last given frame" in page
 
 
 def words_of(path: Path) -> str:
