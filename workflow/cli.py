@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_contexts(commands)
     _add_protocols(commands)
     _add_doctor(commands)
+    _add_metrics(commands)
     _add_costs(commands)
     _add_verify(commands)
     _add_manifest(commands)
@@ -110,6 +111,12 @@ def _add_protocols(commands: Commands) -> None:
 def _add_doctor(commands: Commands) -> None:
     parser = commands.add_parser("doctor", help="what this machine can run, and what is missing")
     parser.set_defaults(command=run.doctor)
+
+
+def _add_metrics(commands: Commands) -> None:
+    parser = commands.add_parser("metrics", help="a few numbers of each study that was run here")
+    _add_study(parser, None, "of this one alone (default: all)")
+    parser.set_defaults(command=run.metrics)
 
 
 def _add_costs(commands: Commands) -> None:

@@ -94,6 +94,13 @@ def doctor(_: argparse.Namespace) -> int:
     return doctor.run(PARAMS)
 
 
+def metrics(options: argparse.Namespace) -> int:
+    """Print the metrics of what was run."""
+    from workflow import metrics
+
+    return metrics.run(Path(), options.study)
+
+
 def costs(options: argparse.Namespace) -> int:
     """Say what stages hold and took."""
     from workflow import costs

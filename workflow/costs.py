@@ -23,6 +23,7 @@ PASSES = 3
 SCHEMA = "costs"
 # A group of a file of samples for which nothing is sampled.
 DECODED = "reconstruction"
+TIME = 14  # letters of a column: "59 min 59 s" or "999 h 59 min", and what keeps it apart
 
 
 @dataclass(frozen=True)
@@ -165,20 +166,20 @@ def _sampled(outs: Sequence[Path]) -> int | None:
 def lines(costs: Sequence[Cost]) -> Iterator[str]:
     """Yield the lines of a table for people, with a sum below it."""
     names = [studies.local(cost.stage) for cost in costs]
-    width = max(map(len, names))
+    width = max(map(len, ["stage", *names]))
     yield (
         f"{'stage':{width}}{'parameters':>13}{'operations':>13}{'memory':>10}{'GPU memory':>12}"
-        f"{'time':>10}{'written':>10}"
+        f"{'time':>{TIME}}{'written':>10}"
     )
     for name, cost in zip(names, costs, strict=True):
         yield (
             f"{name:{width}}{_number(cost.parameters):>13}{_scaled(cost.operations):>13}"
-            f"{_size(cost.memory):>10}{_size(cost.gpu_memory):>12}{_time(cost.seconds):>10}"
+            f"{_size(cost.memory):>10}{_size(cost.gpu_memory):>12}{_time(cost.seconds):>{TIME}}"
             f"{_size(cost.written):>10}"
         )
     total = sum(cost.seconds or 0.0 for cost in costs)
     written = sum(cost.written or 0 for cost in costs)
-    yield f"{'all':{width}}{'':>48}{_time(total):>10}{_size(written):>10}"
+    yield f"{'all':{width}}{'':>48}{_time(total):>{TIME}}{_size(written):>10}"
     if any(cost.seconds is None for cost in costs):
         yield "A dash for time: made elsewhere, taken from the cache, or not run yet."
 

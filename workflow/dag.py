@@ -44,6 +44,7 @@ class Declared:
         params: (file, key) of every parameter; an empty key is the whole file.
         outs: the files it writes.
         folder: where its commands run, relative to the project.
+        metrics: those of `outs` that hold numbers for `dvc metrics`.
         uncached: those of `outs` that DVC keeps no copy of.
         frozen: whether dvc.yaml says not to run it for a change of what it reads.
         threads: how many it uses.
@@ -58,6 +59,7 @@ class Declared:
     params: tuple[tuple[str, str], ...]
     outs: tuple[str, ...]
     folder: str
+    metrics: frozenset[str]
     uncached: frozenset[str]
     frozen: bool
     threads: int
@@ -187,6 +189,7 @@ def _declared(repo: Repo, place: Place, stage: Any) -> Declared:
         params=tuple(sorted(keys)),
         outs=tuple(sorted(_path(repo, out) for out in stage.outs)),
         folder=os.path.relpath(stage.wdir, repo.root_dir),
+        metrics=frozenset(_path(repo, out) for out in stage.outs if out.metric),
         uncached=frozenset(_path(repo, out) for out in stage.outs if not out.use_cache),
         frozen=stage.frozen,
         threads=meta.get("threads", 1),

@@ -1,6 +1,8 @@
 """Costs: exact numbers from facts, time and memory from the log, and a dash for what is unknown."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -98,5 +100,14 @@ def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(
 def test_times_are_written_for_people(seconds: float, text: str) -> None:
     cost = costs.Cost("a", 1, 2_000_000, None, None, seconds, 1500)
     line = list(costs.lines([cost]))[1]
-    assert line.endswith(f"{text:>10}{'1.5 kB':>10}")
+    assert line.endswith(f"{text:>14}{'1.5 kB':>10}")
     assert "2 M" in line
+
+
+def test_the_longest_values_stand_apart_from_their_neighbours() -> None:
+    long = costs.Cost("a", 101_606_144, 10**15, 999 * 10**6, 999 * 10**9, 0.0, 999 * 10**6)
+    values = ["101,606,144", "1 P", "999 MB", "999 GB", "999 MB"]
+    for seconds, text in ((3599.0, "59 min 59 s"), (999 * 3600 + 59 * 60.0, "999 h 59 min")):
+        header, row, total, *_ = costs.lines([replace(long, seconds=seconds)])
+        assert re.split(r" {2,}", row) == ["a", *values[:4], text, values[4]]
+        assert len(header) == len(row) == len(total)

@@ -2,18 +2,26 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 from tests.smoke import PROGRAMS, ROOT
 from tests.workflow import tiny
 from workflow import doctor
+from workflow.doctor import work
+from workflow.doctor.check import Check
 
 PARAMS = ROOT / "params.yaml"
+# The modules: the package has functions of the same names.
+environment, machine = (
+    sys.modules[f"workflow.doctor.{name}"] for name in ("environment", "machine")
+)
 
 
-def found(find: str, params: Path = PARAMS) -> dict[str, doctor.Check]:
+def found(find: str, params: Path = PARAMS) -> dict[str, Check]:
     return {check.name: check for check in getattr(doctor, find)(params)}
 
 
@@ -32,6 +40,33 @@ def test_real_checks_pass_where_the_tests_run(find: str) -> None:
 
 def test_the_simulator_really_draws() -> None:
     assert "400x600x3" in found("simulator")["simulator"].detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("car_racing", "missing"), ("video_folder", "warning")]
+)
+def test_a_simulator_that_does_not_draw_is_an_error_only_where_a_study_has_its_frames(
+    kind: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (PARAMS, *ROOT.glob("studies/*/*.yaml")):
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+    params = tmp_path / "params.yaml"
+    if kind == "video_folder":
+        text = params.read_text()
+        start, stop = text.index("    source:"), text.index("    split:")
+        # What is named in a comment is not asked for.
+        source = (
+            "kind: video_folder\nheight: 64\nwidth: 64\nframe_interval: 0.1\n# kind: car_racing\n"
+        )
+        params.write_text(text[:start] + "    source:\n" + indent(source, 6 * " ") + text[stop:])
+    assert {check.status for check in work.parameters(params)} <= {"ok", "warning"}
+
+    def undrawn() -> None:
+        raise RuntimeError("no Box2D")
+
+    monkeypatch.setattr(work, "_drawn", undrawn)
+    assert found("simulator", params)["simulator"].status == status
 
 
 def test_torch_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +97,7 @@ def test_a_package_of_another_version(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "requirements" / "core.lock").write_text(
         "h5py==0.1 \\\n    --hash=sha256:00\nnothing==2 ; sys_platform == 'win32' \\\n"
     )
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
     packages = found("packages")["packages"]
     assert packages.status == "warning"
     assert packages.detail.startswith("h5py 3")
@@ -108,15 +143,15 @@ def test_more_threads_than_cores_is_a_warning(monkeypatch: pytest.MonkeyPatch) -
 def test_presets_by_memory(
     memory: float, gpu: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_memory", lambda: memory)
-    monkeypatch.setattr(doctor, "_gpu_memory", lambda: gpu)
+    monkeypatch.setattr(machine, "_memory", lambda: memory)
+    monkeypatch.setattr(machine, "_gpu_memory", lambda: gpu)
     assert found("presets")["presets"].detail.startswith(expected)
-    monkeypatch.setattr(doctor, "_gpu_memory", lambda: 80.0)
+    monkeypatch.setattr(machine, "_gpu_memory", lambda: 80.0)
     assert found("presets")["presets"].detail.endswith("thesis")
 
 
 def test_the_table_puts_each_cure_under_its_check() -> None:
-    checks = [doctor.Check("a", "ok", "fine"), doctor.Check("bcd", "warning", "low", "Get more")]
+    checks = [Check("a", "ok", "fine"), Check("bcd", "warning", "low", "Get more")]
     assert list(doctor.table(checks)) == [
         "ok       a    fine",
         "warning  bcd  low",
