@@ -40,7 +40,7 @@ def gaps(pages: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
 
 def gap(path: Path) -> float:
     with Image.open(path) as picture:
-        dark = (numpy.asarray(picture) < INK).any(axis=1)
+        dark = numpy.any(numpy.asarray(picture) < INK, axis=1)
     top, bottom = (round(share * len(dark)) for share in (TOP, BOTTOM))
     rows = [top, *(top + numpy.flatnonzero(dark[top:bottom])), bottom]
     return float(numpy.diff(rows).max() / (bottom - top))
@@ -88,7 +88,8 @@ WANDERING = """
 #show: main-matter
 = One
 #for number in range(6) [#figure(
-  image("tall.svg", alt: "A box.", height: 9cm), kind: image, alt: "A box.", caption: [Box #number.],
+  image("tall.svg", alt: "A box.", height: 9cm),
+  kind: image, alt: "A box.", caption: [Box #number.],
 )]
 = Two
 #lorem(2000)

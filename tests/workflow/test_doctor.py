@@ -1,18 +1,22 @@
 """`foreframe doctor` does what the pipeline will do, and names what fails with its cure."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 from textwrap import indent
 
 import pytest
+import torch
 
+from foreframe.artefacts import facts
 from tests.smoke import PROGRAMS, ROOT
 from tests.workflow import tiny
-from workflow import doctor
+from workflow import doctor, operations
 from workflow.doctor import work
 from workflow.doctor.check import Check
+from workflow.doctor.rounding import rounding
 
 PARAMS = ROOT / "params.yaml"
 # The modules: the package has functions of the same names.
@@ -158,3 +162,30 @@ def test_the_table_puts_each_cure_under_its_check() -> None:
         "              -> Get more",
         "Everything needed is here.",
     ]
+
+
+def test_an_operation_that_this_cpu_rounds_otherwise_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = operations.digests()
+    monkeypatch.setattr(operations, "digests", lambda: digests)
+    monkeypatch.setattr(operations, "COMMITTED", tmp_path / "operations.json")
+    version = torch.__version__.partition("+")[0]
+    for changed, status, text in (
+        ({}, "ok", f"rounds {len(digests)} operations as the committed list says"),
+        ({"softmax": "0", "matmul": "0"}, "warning", f"2 of {len(digests)} .*: matmul, softmax$"),
+    ):
+        known = {"torch": version, "digests": digests | changed}
+        facts.write(operations.COMMITTED, operations.SCHEMA, known)
+        [check] = rounding(PARAMS)
+        assert check.status == status
+        assert re.search(text, check.detail)
+    facts.write(operations.COMMITTED, operations.SCHEMA, {"torch": "9.9.9", "digests": {}})
+    [check] = rounding(PARAMS)
+    assert check.status == "warning" and "of torch 9.9.9" in check.detail
+
+
+def test_the_committed_list_is_of_the_locked_torch_and_of_every_operation() -> None:
+    known = facts.read(operations.COMMITTED, operations.SCHEMA)
+    assert known["torch"] == torch.__version__.partition("+")[0]
+    assert known["digests"].keys() == operations.digests().keys()

@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow.doctor.check import Check
 from workflow.doctor.environment import packages, programs, python, torch_and_gpu
 from workflow.doctor.machine import folders, machine, presets
+from workflow.doctor.rounding import rounding
 from workflow.doctor.work import parameters, simulator, typesetting, video
 
 CHECKS: tuple[Callable[[Path], Iterator[Check]], ...] = (
@@ -18,6 +19,7 @@ CHECKS: tuple[Callable[[Path], Iterator[Check]], ...] = (
     packages,
     torch_and_gpu,
     machine,
+    rounding,
     folders,
     parameters,
     simulator,
