@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,13 @@ def words(error: ValidationError, annotation: Any, where: str) -> str:
     `where` names the place of the whole in messages, e.g. `params.yaml: split`.
     """
     return "\n".join(_explain_one(detail, annotation, where) for detail in error.errors())
+
+
+def not_there(path: Path) -> str:
+    """Return what is said of a file of parameters that does not exist, and its cure."""
+    if path.suffix == ".json":
+        return f"{path} does not exist. A stage writes it: `dvc repro` runs those that are needed."
+    return f"{path} does not exist. `foreframe preset laptop` writes a fresh one."
 
 
 def shown(key: str) -> str:

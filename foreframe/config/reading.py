@@ -23,9 +23,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist. `foreframe preset laptop` writes a fresh one."
-        ) from None
+        raise UserError(explaining.not_there(path)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):

@@ -83,7 +83,9 @@ def test_any_value_in_any_place_passes_or_is_named(name: str, raw: Any) -> None:
 
 def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    with pytest.raises(UserError, match=r"params\.yaml does not exist"):
+    with pytest.raises(UserError, match=r"settings\.json does not exist. A stage writes it"):
+        reading.load(tmp_path / "settings.json")
+    with pytest.raises(UserError, match=r"params\.yaml does not exist. `foreframe preset"):
         reading.load(path)
     path.write_text("a: [1")
     with pytest.raises(UserError, match="cannot be read as YAML"):
