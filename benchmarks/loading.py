@@ -154,7 +154,7 @@ def read_videos(folder: Path) -> Reader:
         pictures: list[Clip] = []
         for picture in opened[first].decode(stream):
             if picture.pts >= ticks:
-                pictures.append(picture.to_ndarray(format="rgb24"))
+                pictures.append(numpy.asarray(picture.to_ndarray(format="rgb24"), numpy.uint8))
             if len(pictures) == LENGTH:
                 break
         return numpy.stack(pictures)

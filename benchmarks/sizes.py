@@ -1,16 +1,22 @@
 """Untrained priors at the sizes of the presets, and on grids that are larger than theirs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from foreframe import autoencoders, priors
-from foreframe.config import params
+from foreframe.config import study
+from foreframe.config.sections import Study
 from foreframe.models import Shape
 from foreframe.priors import Codes
 from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import generator
-from workflow import preset
+from workflow import preset, studies
+
+ROOT = Path(__file__).resolve().parent.parent
+# The main study's only entries of their sections.
+DATA, AUTOENCODER = "driving", "vqvae"
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,12 @@ class Size:
 
     def shapes(self) -> dict[str, Codes]:
         """Return the grid and codebook size of each level, top first."""
-        settings = params.check(preset.values(self.preset), self.preset)
-        source = settings.source
+        settings = self._study()
+        source, autoencoder = settings.data[DATA].source, settings.autoencoders[AUTOENCODER]
         height, width = self.factor * source.height, self.factor * source.width
         with torch.device("meta"):
-            shape = Shape(3, settings.autoencoder.view.frames, height, width)
-            model = autoencoders.build(settings.autoencoder, shape)
+            shape = Shape(3, autoencoder.view.frames, height, width)
+            model = autoencoders.build(autoencoder, shape)
         grids = model.grids()
         return {level: Codes(grids[level], model.codebook_sizes[level]) for level in model.levels}
 
@@ -45,15 +51,18 @@ class Size:
 
     def untrained(self) -> dict[str, SnailPrior]:
         """Return the priors on the device that torch makes tensors on."""
-        settings = params.check(preset.values(self.preset), self.preset)
         shapes = self.shapes()
         result = {}
-        for level, prior_settings in settings.priors.items():
+        for level, prior_settings in self._study().priors.items():
             given = {name: shapes[name] for name in prior_settings.condition_on}
             prior = priors.build(prior_settings, shapes[level], given)
             assert isinstance(prior, SnailPrior)
             result[level] = prior.eval()
         return result
+
+    def _study(self) -> Study:
+        presets = ROOT / studies.named(ROOT, studies.MAIN).presets
+        return study.check(preset.values(self.preset, presets), self.preset)
 
 
 def parse(text: str) -> Size:
