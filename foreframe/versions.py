@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("foreframe", "stages")
@@ -29,7 +29,7 @@ NEUTRAL = frozenset(
 
 def code_digest(*modules: str) -> str:
     """Return one digest of the running code of `modules`, e.g. `stages.split`, for checkpoints."""
-    own = _own_digests()
+    own = _own_modules()
     return _combine({name: _version(name, own) for name in modules})
 
 
@@ -67,28 +67,28 @@ def of_study(versions: Mapping[str, str], protocols: Mapping[str, Any]) -> dict[
     return {**nested(versions), "protocols": measured}
 
 
-def read_modules(folders: Iterable[Path]) -> dict[str, ast.Module]:
-    """Parse every module below the package folders; keys are dotted module names."""
-    trees = {}
+def read_modules(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the text of every module below the package folders by its dotted name."""
+    texts = {}
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             relative = path.relative_to(folder.parent).with_suffix("")
             parts = relative.parts[:-1] if relative.name == "__init__" else relative.parts
-            trees[".".join(parts)] = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return trees
+            texts[".".join(parts)] = path.read_text(encoding="utf-8")
+    return texts
 
 
 @cache
-def _own_digests() -> dict[str, ast.Module]:
+def _own_modules() -> dict[str, str]:
     return read_modules(ROOT / package for package in PACKAGES)
 
 
-def _version(name: str, trees: Mapping[str, ast.Module]) -> str:
-    modules = closure(name, trees) - NEUTRAL
-    return _combine({module: _syntax_digest(trees[module]) for module in modules})
+def _version(name: str, texts: Mapping[str, str]) -> str:
+    modules = closure(name, texts) - NEUTRAL
+    return _combine({module: _parsed(texts[module]).digest for module in modules})
 
 
-def closure(name: str, trees: Mapping[str, ast.Module]) -> set[str]:
+def closure(name: str, texts: Mapping[str, str]) -> set[str]:
     """Return `name` and all project modules that importing it loads."""
     seen: set[str] = set()
     waiting = [name]
@@ -97,9 +97,9 @@ def closure(name: str, trees: Mapping[str, ast.Module]) -> set[str]:
         if module in seen:
             continue
         seen.add(module)
-        waiting.extend(name for name in _imports(trees[module]) if name in trees)
+        waiting.extend(name for name in _parsed(texts[module]).imports if name in texts)
         # Importing a.b.c runs a and a.b first.
-        waiting.extend(parent for parent in _parents(module) if parent in trees)
+        waiting.extend(parent for parent in _parents(module) if parent in texts)
     return seen
 
 
@@ -108,8 +108,21 @@ def _parents(module: str) -> Iterator[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts)))
 
 
-# A module stands in many closures: what depends on its tree alone is worked out once.
+class _Module(NamedTuple):
+    """What a version takes from a module's text: what it imports, and the digest of its syntax."""
+
+    imports: tuple[str, ...]
+    digest: str
+
+
+# A module stands in many closures, and most of them are as they were when versions are asked for
+# again: parsing, which takes longest, is done once for each text, and for those that are needed.
 @cache
+def _parsed(text: str) -> _Module:
+    tree = ast.parse(text)
+    return _Module(_imports(tree), _syntax_digest(tree))
+
+
 def _imports(tree: ast.Module) -> tuple[str, ...]:
     """Return all names that may be modules, of this project or not, that a module imports."""
     names: list[str] = []
@@ -122,7 +135,6 @@ def _imports(tree: ast.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-@cache
 def _syntax_digest(tree: ast.Module) -> str:
     return hashlib.md5(repr(_plain(tree)).encode(), usedforsecurity=False).hexdigest()
 

@@ -144,7 +144,7 @@ def test_a_stage_imports_only_code_whose_version_it_declares(
     name: str, by_dvc: smoke.Clone
 ) -> None:
     needs_program("strace")
-    trees = versions.read_modules([smoke.ROOT / "foreframe", smoke.ROOT / "stages"])
+    texts = versions.read_modules([smoke.ROOT / "foreframe", smoke.ROOT / "stages"])
     sections = reading.load(by_dvc.folder / "params.yaml")["protocols"]
     keys = {key for file, key in STAGES[name].params if file == "data/versions.json"}
     same = [other for other in STAGES if other.partition("@")[0] == name.partition("@")[0]]
@@ -155,9 +155,9 @@ def test_a_stage_imports_only_code_whose_version_it_declares(
         metrics = sections[protocol.partition(".")[2]]["measures"]["metrics"]
         keys = keys - {protocol} | {f"{versions.METRICS}.{metric}" for metric in metrics}
     # The key of a package stands for each of its modules.
-    whole = {each for each in trees for key in keys if f"{each}.".startswith(f"{key}.")}
-    covered = set().union(*(versions.closure(each, trees) for each in whole))
-    imported = modules(opened(by_dvc, name)) & trees.keys()
+    whole = {each for each in texts for key in keys if f"{each}.".startswith(f"{key}.")}
+    covered = set().union(*(versions.closure(each, texts) for each in whole))
+    imported = modules(opened(by_dvc, name)) & texts.keys()
     assert imported, "no import was traced"
     assert imported <= covered
 
