@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from foreframe import autoencoders, priors
 from foreframe.config import study
 from foreframe.config.sections import Study
-from foreframe.models import Shape
+from foreframe.models import Shape, SingleLoss
 from foreframe.priors import Codes
 from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import generator
@@ -59,6 +61,26 @@ class Size:
             assert isinstance(prior, SnailPrior)
             result[level] = prior.eval()
         return result
+
+    def lesson(self, name: str) -> tuple[SingleLoss, dict[str, Tensor]]:
+        """Return the autoencoder or a prior, ready to be trained, and a batch of noise for it."""
+        settings, numbers = self._study(), generator(0, "benchmark", "batch")
+        entry: Any
+        if name == AUTOENCODER:
+            entry, source = settings.autoencoders[name], settings.data[DATA].source
+            shape = Shape(3, entry.view.frames, source.height, source.width)
+            autoencoder = autoencoders.build(entry, shape)
+            assert isinstance(autoencoder, SingleLoss)
+            autoencoder.initialize(generator(0, "benchmark", name))
+            size = (entry.training.batch_size, 3, shape.frames, shape.height, shape.width)
+            return autoencoder.train(), {"x": numbers.normal(size)}
+        entry, shapes = settings.priors[name], self.shapes()
+        return self.priors()[name].train(), {
+            level: numbers.integers(
+                0, shape.codebook_size, (entry.training.batch_size, *shape.grid)
+            )
+            for level, shape in shapes.items()
+        }
 
     def _study(self) -> Study:
         presets = ROOT / studies.named(ROOT, studies.MAIN).presets
