@@ -6,8 +6,14 @@ import numpy
 import pytest
 import torch
 
+from foreframe.artefacts import hdf5
+from foreframe.config.sampling import Options
+from foreframe.data.clips import load_split
 from foreframe.errors import UserError
-from foreframe.predictors import loading
+from foreframe.evaluation import scoring
+from foreframe.metrics.psnr import psnr
+from foreframe.predictors import Context, loading
+from foreframe.randomness import Draws
 from tests.stages import analysis_study
 from tests.stages.analysis_study import Analysed
 
@@ -65,6 +71,26 @@ def test_wrapping_changes_what_lies_beyond_the_range_alone(analysed: Analysed) -
     differs = maps["wrap/clamped"] != maps["wrap/wrapped"]
     assert differs.any()
     assert set(numpy.unique(maps["wrap/clamped"][differs])) <= {0, 255}
+
+
+def test_good_frames_are_nearer_to_the_truth_than_every_baseline(analysed: Analysed) -> None:
+    inputs = analysed.inputs
+    with hdf5.opening(inputs["samples"], "samples") as file:
+        real, predicted = (torch.from_numpy(file[name][:]) for name in ("real", "argmax/frames"))
+    given, true = Context(real[:, :4], range(len(real))), real[:, 4:]
+    bases = scoring.baselines(inputs["frames"], load_split(inputs["split"]), 4)
+    draws = Draws.first(0, given.numbers)
+    rules = torch.stack(
+        [psnr(true, base.predict(given, 4, Options(), draws).frames) for base in bases.values()]
+    )
+    assert len(rules) == 3 and (rules[1:].amax(dim=0) > rules[0]).all()  # not the last given frame
+    series = analysed.series
+    rows = series[(series["samples"] == "study") & (series["predictor"] == "argmax")]
+    best = rows[rows["quantity"] == "psnr_baseline"]["mean"]
+    assert best.tolist() == pytest.approx(rules.amax(dim=0).mean(dim=0).tolist())
+    found = analysed.facts["rollouts"]["study"]["choices"]["argmax"]["good_frames"]
+    nearer = (psnr(true, predicted[:, 0]) > rules).all(dim=0).double()
+    assert found["in_all"]["mean"] == pytest.approx(nearer.sum(dim=1).mean().item())
 
 
 def test_the_series_have_a_row_for_each_frame(analysed: Analysed) -> None:
