@@ -9,15 +9,16 @@ TORCH ?= auto
 
 LOCKS := $(wildcard requirements/*.lock) pyproject.toml
 
-.PHONY: help report study replication studies test test-all lint setup lock clean
+.PHONY: help report study replication studies showcase test test-all lint setup lock clean
 
-report study replication studies test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+report study replication studies showcase test test-all lint: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:
 	@echo "make report       set up .venv, run the driving study, write reports/driving/"
 	@echo "make study NAME=driving_thesis"
 	@echo "                  the same for another study, a folder of studies/"
 	@echo "make studies      run every study at its smallest scale, in a clone of what is committed"
+	@echo "make showcase     let README.md open with the clip and the numbers of the driving study"
 	@echo "make test         set up .venv, check the code, run every quick test"
 	@echo "make test-all     the same with the slow tests"
 	@echo "make setup        only set up .venv (TORCH=cpu or TORCH=cuda chooses the build)"
@@ -30,6 +31,7 @@ report: study
 study: .venv/core.installed
 	foreframe check --study "$(NAME)"
 	python -m workflow.alone dvc repro $(or $(wildcard studies/$(NAME)/dvc.yaml),dvc.yaml)
+	foreframe index
 
 # The name that the thesis study had.
 replication: NAME = driving_thesis
@@ -40,6 +42,10 @@ studies: .venv/core.installed
 	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; git clone -q . "$$folder"; cd "$$folder"; \
 	python -m workflow.cli preset smoke; \
 	for study in dvc.yaml studies/*/dvc.yaml; do python -m workflow.alone dvc repro "$$study"; done
+
+# After the driving study was locked anew: README.md shows what it made.
+showcase: .venv/core.installed
+	foreframe showcase
 
 test: lint
 	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from foreframe.artefacts import atomic
+from foreframe.artefacts import atomic, facts
 from foreframe.errors import UserError
-from foreframe.report import desk, document
+from foreframe.report import desk, document, opening
 from foreframe.report import settings as settings_file
 from foreframe.report import thesis as thesis_file
 from foreframe.report.compile import compile_html, compile_pdf
@@ -52,17 +52,25 @@ def describe(
     figures: tuple[Path, ...],
     thesis: tuple[Path, ...],
 ) -> None:
-    """Write the numbers, the settings and the pictures of a study into `folder`."""
+    """Write the numbers, the settings, the pictures and the opening of a study into `folder`.
+
+    Raises:
+        UserError: something lacks, or is left over, or wrong; the message names it.
+    """
     library, declared = Library(results), desk.read(figures)
     known = desk.whole_runs(declared.runs, settings_file.load(settings), library)
     library.refuse_leftovers([*known.names(), *declared.runs])
     numbers = Results(Reader(library))
     stated = thesis_file.joined(thesis_file.load(thesis), numbers, known)
     pictures = desk.write_all(declared.figures, library, numbers, known, folder)
+    if declared.opening is None:
+        raise UserError(f"{figures[-1]}: the section opening is missing. docs/report.md says how.")
+    opened = opening.of(declared.opening, desk.Desk(library, numbers, known))
     for name, content in (
         ("results", numbers.facts()),
         ("thesis", stated),
         ("document", document.of(library, known, declared.runs, pictures)),
+        ("opening", opened),
     ):
         atomic.write_text(folder / f"{name}.json", desk.as_json(content))
 
@@ -75,18 +83,23 @@ def main(
     thesis: tuple[Path, ...],
     sources: tuple[Path, ...],
     out: tuple[Path, ...],
+    card: Path,
+    clip: Path,
 ) -> None:
     """Draw the pictures in a temporary folder, set the documents there, publish them.
 
     `results` and `sources` are files or folders; NAME.pdf or NAME.html is set from NAME.typ.
+    `card` and `clip` are what the index of all reports shows of this one.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gather(folder, sources)
         describe(folder, results, settings, figures, thesis)
         made = [FORMS[path.suffix](folder / f"{path.stem}.typ") for path in out]
-    for path, content in zip(out, made, strict=True):
+        values, shown = opening.card(folder, [path.name for path in out])
+    for path, content in zip((*out, clip), (*made, shown), strict=True):
         atomic.write_bytes(path, content)
+    facts.write(card, opening.SCHEMA, values)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 def _scope(file: str) -> str:
     text = (smoke.ROOT / file).read_text(encoding="utf-8")
     uses_study = "smoke.Clone" in text and any(name in text for name in STUDIES)
+    uses_study = uses_study or "page: Page" in text
     return "study" if uses_study else file
 
 
@@ -90,3 +91,32 @@ def _once(
             run(smoke.clone(folder))
             ready.touch()
     return smoke.Clone(folder, Path(f"{folder}.home"))
+
+
+# Each page with the fixture that has made it; that of the thesis study takes minutes. A further
+# study's page is one more line.
+PAGES = (
+    ("by_dvc", "reports/driving/report.html"),
+    ("by_dvc", "reports/driving/data.html"),
+    pytest.param(("replicated", "reports/driving_thesis/report.html"), marks=pytest.mark.slow),
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser for the tests of a file."""
+    from tests import browser
+
+    result = browser.start(tmp_path_factory.mktemp("browser"))
+    yield result
+    result.quit()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(request: pytest.FixtureRequest, browser: Any) -> Any:
+    """Each page of the finished studies, opened."""
+    from tests.browser import opened
+
+    fixture, path = request.param
+    clone: smoke.Clone = request.getfixturevalue(fixture)
+    return opened(browser, (clone.folder / path).as_uri())

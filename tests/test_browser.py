@@ -1,31 +1,15 @@
 """Every page of HTML in a real browser: nothing is missing, links arrive, clips play, it fits.
 
-The browser and its driver are the system's own. A further study's page is one more line in PAGES.
+What a reader does with a page stands in test_reading.py; conftest.py has the pages.
 """
 
 import itertools
-import json
 import re
-import shutil
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 
-from tests import smoke
-from tests.needs import needs_program
-
-# Each with the fixture that has made it; that of the thesis study takes minutes.
-PAGES = (
-    ("by_dvc", "reports/driving/report.html"),
-    ("by_dvc", "reports/driving/data.html"),
-    pytest.param(("replicated", "reports/driving_thesis/report.html"), marks=pytest.mark.slow),
-)
-WIDTHS = (1280, 400)  # pixels: a desk, a telephone
+from tests.browser import WIDTHS, Page
 
 CLIP_FRAMES = """
 const [source, done] = arguments;
@@ -67,71 +51,6 @@ return [...document.querySelectorAll("body *")]
   .filter((element) => !scrolls(element.parentElement) && !scrolls(element))
   .map((element) => element.outerHTML.slice(0, 120));
 """
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page that has been opened, and what the browser noted meanwhile."""
-
-    browser: Chrome
-    address: str
-    console: list[dict[str, Any]]
-    events: list[dict[str, Any]]  # of the network
-
-    def ask(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def resize(self, width: int) -> None:
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """The system's Chromium without a window, with a profile of its own."""
-    needs_program("chromium")
-    needs_program("chromedriver")
-    options = ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--force-prefers-reduced-motion",
-        "--disable-ipc-flooding-protection",  # many links are followed at once
-        "--window-size=1280,900",
-        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # With both paths given nothing is looked for or downloaded.
-    result = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
-    # Away from the page that it starts with, which loads parts of its own.
-    result.get("about:blank")
-    yield result
-    result.quit()
-
-
-def noted(browser: Chrome) -> list[list[dict[str, Any]]]:
-    """Return what the browser has noted since the last call: in its console, of its work."""
-    return [browser.get_log(name) for name in ("browser", "performance")]  # type: ignore[no-untyped-call]
-
-
-@pytest.fixture(scope="module", params=PAGES)
-def page(request: pytest.FixtureRequest, browser: Chrome) -> Page:
-    """Each page of the finished studies, opened."""
-    fixture, path = request.param
-    clone: smoke.Clone = request.getfixturevalue(fixture)
-    address = (clone.folder / path).as_uri()
-    noted(browser)  # of the page before
-    browser.get(address)
-    console, performance = noted(browser)
-    events = [json.loads(entry["message"])["message"] for entry in performance]
-    network = [event for event in events if event["method"].startswith("Network.")]
-    result = Page(browser, address, console, network)
-    result.resize(WIDTHS[0])
-    return result
 
 
 def test_it_loads_without_a_word_in_the_console(page: Page) -> None:
@@ -195,17 +114,6 @@ def test_every_clip_has_frames_that_differ(page: Page) -> None:
     for source in sources:
         found = page.browser.execute_async_script(CLIP_FRAMES, source)
         assert found[0] > 1 and found[1] is True, found
-
-
-def test_a_clip_plays(page: Page) -> None:
-    clip = page.browser.find_element(By.CSS_SELECTOR, ".clip img")
-    page.ask("arguments[0].scrollIntoView({block: 'center'})", clip)
-    first = clip.screenshot_as_png
-    for _ in range(50):
-        time.sleep(0.1)
-        if clip.screenshot_as_png != first:
-            return
-    pytest.fail("the clip stood still for five seconds")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -42,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_protocols(commands)
     _add_doctor(commands)
     _add_metrics(commands)
+    _add_index(commands)
+    _add_showcase(commands)
     _add_costs(commands)
     _add_verify(commands)
     _add_manifest(commands)
@@ -117,6 +119,16 @@ def _add_metrics(commands: Commands) -> None:
     parser = commands.add_parser("metrics", help="a few numbers of each study that was run here")
     _add_study(parser, None, "of this one alone (default: all)")
     parser.set_defaults(command=run.metrics)
+
+
+def _add_index(commands: Commands) -> None:
+    parser = commands.add_parser("index", help="write reports/index.html, which opens all reports")
+    parser.set_defaults(command=run.index)
+
+
+def _add_showcase(commands: Commands) -> None:
+    parser = commands.add_parser("showcase", help="let README.md open with the main study's clip")
+    parser.set_defaults(command=run.showcase)
 
 
 def _add_costs(commands: Commands) -> None:

@@ -101,6 +101,23 @@ def metrics(options: argparse.Namespace) -> int:
     return metrics.run(Path(), options.study)
 
 
+def index(_: argparse.Namespace) -> int:
+    """Write the page that opens all reports."""
+    from workflow import index
+
+    print(f"{index.run(Path())} opens every report that was made here.")
+    return 0
+
+
+def showcase(_: argparse.Namespace) -> int:
+    """Write what README.md opens with."""
+    from workflow import showcase
+
+    showcase.run(Path())
+    print(f"{showcase.README} shows the report of the driving study; commit it and docs/.")
+    return 0
+
+
 def costs(options: argparse.Namespace) -> int:
     """Say what stages hold and took."""
     from workflow import costs

@@ -3,11 +3,13 @@
 Frames are uint8 (T, H, W, 3). Pixels are repeated, never smoothed, and no colour is lost.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageSequence
 
+from foreframe.errors import UserError
 from foreframe.report import style
 from foreframe.report.strips import Row, enlarge, factor_for, font
 
@@ -16,6 +18,7 @@ GAP = 12
 TEXT = 17  # height of the letters
 BAR = 6  # height of the bar that shows the time
 PAUSE = 0.8  # seconds that the last frame stays
+QUALITIES = (90, 75, 50, 25, 5)  # of WebP with loss, the best first
 
 
 def draw(panels: Sequence[Row], context: int | None = None) -> list[Image.Image]:
@@ -91,4 +94,38 @@ def save(pictures: Sequence[Image.Image], frame_interval: float, path: Path) -> 
         lossless=True,
         quality=50,  # of the compression, there is no loss
         method=2,
+    )
+
+
+def within(clip: bytes, limit: int) -> bytes:
+    """Return a clip (animated WebP) of at most `limit` bytes, with no more loss than it takes.
+
+    Raises:
+        UserError: it is larger however much is lost.
+    """
+    if len(clip) <= limit:
+        return clip
+    with Image.open(io.BytesIO(clip)) as stored:
+        loaded = [
+            (part.convert("RGB"), part.info["duration"]) for part in ImageSequence.Iterator(stored)
+        ]
+    pictures = [picture for picture, _ in loaded]
+    durations = [duration for _, duration in loaded]
+    for quality in QUALITIES:
+        smaller = io.BytesIO()
+        pictures[0].save(
+            smaller,
+            format="WEBP",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=durations,
+            loop=0,
+            quality=quality,
+            method=2,
+        )
+        if smaller.tell() <= limit:
+            return smaller.getvalue()
+    raise UserError(
+        f"the clip takes {smaller.tell():,} bytes, and {limit:,} at most are allowed. "
+        "Let the opening show one with fewer rows or frames."
     )

@@ -22,6 +22,7 @@ from foreframe.config.sampling import BASELINES
 from foreframe.errors import UserError
 from foreframe.report import animations, strips, style
 from foreframe.report.library import Library
+from foreframe.report.opening import Opening
 from foreframe.report.reading import Reader
 from foreframe.report.results import Number, Results
 from foreframe.report.settings import Section, Settings
@@ -72,6 +73,7 @@ class Run(Strict):
 class Figures(Strict):
     """A file `figures.yaml`, each figure still as plain values."""
 
+    opening: Opening | None = None
     runs: dict[str, Run] = Field(default={})
     figures: dict[str, dict[str, Any]] = Field(default={})
 
@@ -144,20 +146,22 @@ def plain(name: str) -> str:
 
 
 def read(paths: Sequence[Path]) -> Figures:
-    """Read one or several files of figures as one.
+    """Read one or several files of figures as one; of several openings the last one counts.
 
     Raises:
         UserError: a file is missing or wrong, or two declare the same figure.
     """
     runs: dict[str, Run] = {}
     figures: dict[str, dict[str, Any]] = {}
+    opening = None
     for path in paths:
         found: Figures = config.validate(Figures, config.load(path), str(path))
         for name in found.figures.keys() & figures.keys():
             raise UserError(f"{path}: the figure {name} is declared twice. Rename one.")
         runs |= found.runs
         figures |= found.figures
-    return Figures(runs=runs, figures=figures)
+        opening = found.opening or opening
+    return Figures(opening=opening, runs=runs, figures=figures)
 
 
 def whole_runs(declared: Mapping[str, Run], settings: Settings, library: Library) -> Settings:

@@ -39,6 +39,8 @@ def arguments(reports: Path, study: Path) -> list[str]:
         "thesis": [study / "thesis.yaml"],
         "sources": [reports, study / "report.typ", study / "chapters"],
         "out": ["report.pdf", *PAGES],
+        "card": ["card.json"],
+        "clip": ["clip.webp"],
     }
     return [word for name, values in options.items() for word in (f"--{name}", *map(str, values))]
 
@@ -149,7 +151,7 @@ def test_another_process_in_another_folder_gives_the_same_bytes(
     again = tmp_path / "somewhere else"
     done = run(again, hash_seed="1")
     assert done.returncode == 0, done.stderr
-    for name in ("report.pdf", *PAGES):
+    for name in ("report.pdf", *PAGES, "card.json", "clip.webp"):
         assert (again / name).read_bytes() == (study / name).read_bytes(), name
 
 
@@ -208,7 +210,7 @@ def test_the_page_is_one_file(any_page: str) -> None:
         assert str(attributes["src"]).startswith("data:image/")
     for attributes in elements.of("a"):
         assert re.match(r"#|https://(arxiv\.org|doi\.org)/", str(attributes["href"]))
-    assert not list(elements.of("script")) and not list(elements.of("link"))
+    assert list(elements.of("script")) == [{}] and not list(elements.of("link"))
     assert "url(" not in any_page and "@import" not in any_page
 
 
@@ -224,8 +226,8 @@ def test_every_picture_has_words_and_examples_play(page: str) -> None:
     assert all(len(attributes["alt"] or "") > 20 for attributes in pictures)
     moving = [attributes for attributes in pictures if "image/webp" in str(attributes["src"])]
     shown = report_artefacts.parameters()["sampling"]["show"]
-    # Examples and rollouts; clips of each set and pairs of sets.
-    assert len(moving) == 2 * shown + 6
+    # That of the opening; examples and rollouts; clips of each set and pairs of sets.
+    assert len(moving) == 1 + 2 * shown + 6
     for name in ("gallery", "overview", "curve_top", "per_frame", "errors", "example_1"):
         assert f'<figure id="{name}"' in page
 

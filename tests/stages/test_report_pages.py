@@ -88,8 +88,7 @@ WANDERING = """
 #show: main-matter
 = One
 #for number in range(6) [#figure(
-  image("tall.svg", alt: "A box.", height: 9cm),
-  kind: image, alt: "A box.", caption: [Box #number.],
+  image("tall.svg", alt: "Tall", height: 9cm), kind: image, alt: "Tall", caption: [Box #number.],
 )]
 = Two
 #lorem(2000)
