@@ -63,7 +63,7 @@ def test_equal_numbers_are_no_lead_and_unknown_ones_no_verdict() -> None:
     assert of("lower", ["copy"], ["copy"])["ahead"] is False
     assert of("higher", ["lost"], ["copy"])["ahead"] is None
     for better in ("higher", "lower"):
-        assert of(better, ["lost", "one"], ["copy"])["ours"]["value"] == 3.0  # type: ignore[arg-type]
+        assert of(better, ["lost", "one"], ["copy"])["ours"]["value"] == 3.0
 
 
 def test_a_line_says_each_number_and_its_baseline() -> None:
