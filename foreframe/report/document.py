@@ -12,6 +12,7 @@ from foreframe.report.library import Library
 from foreframe.report.reading import Reader
 from foreframe.report.results import ANALYSES
 from foreframe.report.settings import Settings, as_rows, word
+from foreframe.running.instructions import agreement
 
 
 def of(
@@ -89,7 +90,10 @@ def _protocols(reader: Reader) -> dict[str, Any]:
 
 
 def _environments(reader: Reader) -> dict[str, Any]:
-    """Return for every recorded fact which value each training and each evaluation ran with."""
+    """Return for every recorded fact which value each training and each evaluation ran with.
+
+    `agreement` says which machines give the same bytes, a sentence for each that is another one.
+    """
     sources: dict[str, Mapping[str, Any]] = {}
     for schema in ("training", "evaluation"):
         for each in reader.library.of(schema):
@@ -97,6 +101,7 @@ def _environments(reader: Reader) -> dict[str, Any]:
             sources.setdefault(name, reader.facts(schema, each.run, each.where)["environment"])
     names: Iterable[str] = sorted(set().union(*sources.values()))
     return {
+        "agreement": sorted({agreement(source) for source in sources.values()}),
         "columns": list(sources),
         "rows": [
             [name.replace("_", " "), *(word(source.get(name)) for source in sources.values())]
