@@ -52,25 +52,18 @@ def describe(
     figures: tuple[Path, ...],
     thesis: tuple[Path, ...],
 ) -> None:
-    """Write the numbers, the settings, the pictures and the opening of a study into `folder`.
-
-    Raises:
-        UserError: something lacks, or is left over, or wrong; the message names it.
-    """
+    """Write the numbers, the settings, the pictures and the opening of a study into `folder`."""
     library, declared = Library(results), desk.read(figures)
     known = desk.whole_runs(declared.runs, settings_file.load(settings), library)
     library.refuse_leftovers([*known.names(), *declared.runs])
     numbers = Results(Reader(library))
     stated = thesis_file.joined(thesis_file.load(thesis), numbers, known)
     pictures = desk.write_all(declared.figures, library, numbers, known, folder)
-    if declared.opening is None:
-        raise UserError(f"{figures[-1]}: the section opening is missing. docs/report.md says how.")
-    opened = opening.of(declared.opening, desk.Desk(library, numbers, known))
     for name, content in (
         ("results", numbers.facts()),
         ("thesis", stated),
         ("document", document.of(library, known, declared.runs, pictures)),
-        ("opening", opened),
+        ("opening", opening.of(declared.opening, desk.Desk(library, numbers, known))),
     ):
         atomic.write_text(folder / f"{name}.json", desk.as_json(content))
 

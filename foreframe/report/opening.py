@@ -45,12 +45,16 @@ class Opening(Strict):
     numbers: Annotated[list[Quantity], Field(min_length=1, max_length=5)]
 
 
-def of(opening: Opening, desk: "Desk") -> dict[str, Any]:
+def of(opening: Opening | None, desk: "Desk") -> dict[str, Any]:
     """Return the opening with its results, as JSON values; `desk` notes what it was made from.
+
+    Without one, as for a page about data alone, nothing is returned.
 
     Raises:
         UserError: a result is not there; the message names the choices.
     """
+    if opening is None:
+        return {}
     return {
         "sentence": opening.sentence,
         "clip": opening.clip,
@@ -91,9 +95,11 @@ def card(folder: Path, pages: list[str]) -> tuple[dict[str, Any], bytes]:
     `folder` has what the report was set from; the clip is an animated WebP.
 
     Raises:
-        UserError: the picture that the opening names does not play, or does not exist.
+        UserError: there is no opening, or the picture that it names does not play or exist.
     """
     opened, document = (facts.parse(folder / f"{name}.json") for name in ("opening", "document"))
+    if not opened:
+        raise UserError("figures.yaml has no section opening. Add one, as docs/report.md says.")
     path = folder / f"{opened['clip']}.webp"
     if not path.exists():
         raise UserError(

@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from foreframe.config import reading
 from foreframe.running import stage
 from stages import report
 from tests import report_artefacts, report_numbers
+from tests.markup import Elements
 from tests.needs import needs_program
 from tests.smoke import ROOT
 
@@ -124,21 +123,6 @@ def text(study: Path) -> str:
 def words(study: Path) -> str:
     """The words of the HTML."""
     return words_of(study / "report.html")
-
-
-class Elements(HTMLParser):
-    """Every start tag of a page, with its attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        return (attributes for name, attributes in self.found if name == tag)
 
 
 def digests(study: Path) -> set[str]:

@@ -59,7 +59,7 @@ def test_it_opens_one_study_alone_and_later_all(project: Path) -> None:
     first = index.run(project).read_text()
     assert links(first) == ["learned_simulator/report.html", "learned_simulator/report.pdf"]
     assert "1 study made here" in first
-    make(project, "driving", ["report.pdf", "report.html", "data.html"])
+    make(project, "driving", ["report.pdf", "report.html", "more.html"])
     page = index.run(project).read_text()
     # The main study comes first.
     assert [link.partition("/")[0] for link in links(page)] == ["driving"] * 3 + [

@@ -29,7 +29,7 @@ def typeset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parameters.write_text(json.dumps(report_artefacts.parameters()), encoding="utf-8")
     page = folder / "page"
     page.mkdir()
-    sources = ("data.typ", "style.typ", "results.typ", "chapters/inspection.typ")
+    sources = ("data.typ", "style.typ", "web.typ", "results.typ", "chapters/inspection.typ")
     report.gather(page, [ROOT / "reports" / name for name in sources])
     report.describe(
         page,

@@ -107,6 +107,11 @@ def test_a_card_needs_a_picture_that_plays(tmp_path: Path) -> None:
         atomic.write_text(tmp_path / f"{name}.json", desk.as_json(content))
     with pytest.raises(UserError, match="still is no picture that plays"):
         opening.card(tmp_path, ["report.html"])
+    kept = (tmp_path / "opening.json").read_text()
+    (tmp_path / "opening.json").write_text("{}")
+    with pytest.raises(UserError, match="no section opening"):
+        opening.card(tmp_path, ["report.html"])
+    (tmp_path / "opening.json").write_text(kept)
     (tmp_path / "still.webp").write_bytes(noise(2))
     card, clip = opening.card(tmp_path, ["report.html"])
     assert (card["title"], card["alt"], card["pages"]) == ("A study", "A clip.", ["report.html"])
