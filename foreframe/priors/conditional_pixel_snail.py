@@ -22,13 +22,14 @@ from foreframe.errors import UserError
 from foreframe.networks import causal
 from foreframe.networks.snail import GatedResidualLayer, Trunk
 from foreframe.priors import Given, PriorSettings
-from foreframe.priors.snail import SnailPrior
+from foreframe.priors.snail import Box, SnailPrior
 
 INPUT_KERNEL = (2, 2, 2)
 FACTOR = 2  # how much larger the grid is than the condition's, along each axis
 
 Count = Annotated[int, Field(ge=1)]
 Kernel = tuple[Count, Count, Count]
+Span = tuple[int, int]  # the first position and the one after the last, along an axis
 
 
 class Settings(PriorSettings):
@@ -70,7 +71,7 @@ class ConditionStack(nn.Module):
             nn.ELU(),
             nn.ConvTranspose3d(width, width, 3, padding=1),
         )
-        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+        self.reach = padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.layers = nn.Sequential(
             *(
                 GatedResidualLayer(
@@ -82,11 +83,35 @@ class ConditionStack(nn.Module):
         )
         self.out = nn.Conv3d(width, outputs, 1)
 
-    def forward(self, codes_Bthw: Tensor) -> Tensor:
-        """Return features (B,F,2t,2h,2w) for codes 0..L-1 (B,t,h,w) int64."""
+    def forward(self, codes_Bthw: Tensor, box: Box) -> Tensor:
+        """Return features for codes 0..L-1 (B,t,h,w) int64, in a box of (B,F,2t,2h,2w)."""
         one_hot = functional.one_hot(codes_Bthw, self.codes).movedim(-1, 1)
-        features: Tensor = self.out(self.layers(self.enlarge(one_hot.to(self.out.weight.dtype))))
+        x: Tensor = self.enlarge[:-1](one_hot.to(self.out.weight.dtype))
+        # Around the box each layer is computed as far as the layers after it look.
+        spans = [part.indices(size)[:2] for part, size in zip(box, x.shape[2:], strict=True)]
+        edges = [(0, size) for size in x.shape[2:]]
+        margins = [1 + 2 * len(self.layers) * side for side in self.reach]
+        x, edges = _cut(x, edges, spans, margins)
+        x = self.enlarge[-1](x)
+        for after, layer in zip(range(len(self.layers), 0, -1), self.layers, strict=True):
+            x, edges = _cut(x, edges, spans, [2 * after * side for side in self.reach])
+            x = layer(x)
+        x, _ = _cut(x, edges, spans, [0, 0, 0])
+        features: Tensor = self.out(x)
         return features
+
+
+def _cut(
+    x: Tensor, edges: list[Span], spans: list[Span], margins: list[int]
+) -> tuple[Tensor, list[Span]]:
+    """Cut features that lie within edges to some spans and their margins; return the new edges."""
+    every = zip(edges, spans, margins, strict=True)
+    kept = [
+        (max(low, first - margin), min(high, last + margin))
+        for (low, high), (first, last), margin in every
+    ]
+    parts = [slice(a - low, b - low) for (low, _), (a, b) in zip(edges, kept, strict=True)]
+    return x[:, :, *parts], kept
 
 
 class ConditionalPixelSnail(SnailPrior):
@@ -118,11 +143,11 @@ class ConditionalPixelSnail(SnailPrior):
         # Last, so that the other weights begin as they do without actions.
         self.action_input = self._actions(settings.channels)
 
-    def above(self, latents: Mapping[str, Tensor]) -> Tensor | None:
-        """Return features (B,F,T,H,W) of the given codes; None where they have no effect."""
+    def above(self, latents: Mapping[str, Tensor], box: Box) -> Tensor | None:
+        """Return features (B,F,t,h,w) of the given codes in a box; None: they have no effect."""
         if self.settings.conditioning == "none":
             return None
-        features: Tensor = self.stack(latents[self.level_above])
+        features: Tensor = self.stack(latents[self.level_above], box)
         return features
 
 

@@ -23,10 +23,13 @@ from foreframe.config.sampling import Choice
 from foreframe.priors import AutoregressivePrior, ImplicitPrior, Prior, density
 from foreframe.priors.choosing import doubtful, pick
 from foreframe.priors.engines import Engine, Step, replay
+from foreframe.priors.engines.cone import Cone
 from foreframe.priors.engines.incremental import Incremental
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
+from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
+from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import Draws
 
 # How wrong a float32 logit may be, as a share of the clip's largest: several times what was
@@ -207,19 +210,28 @@ class _Task:
         places = doubt_G.nonzero().flatten()
         if len(places) == 0:
             return None
-        frames, rows, columns = self.prior.grid
-        positions = places + frames * rows * columns - len(doubt_G)
-        last = int(positions[-1]) // (rows * columns)
         codes_1N = codes_1M[:, :-1]
-        codes_1tHW = codes_1N.unflatten(1, self.prior.grid)[:, : last + 1]
-        logits_1KtHW = self._exact.logits(codes_1tHW, self._exact.condition(latents))
-        logits_DK = logits_1KtHW[0].flatten(1)[:, positions].T
+        positions = places + codes_1N.shape[1] - len(doubt_G)
+        logits_DK = self._exact_logits(codes_1N.unflatten(1, self.prior.grid), latents, positions)
         noise_DK = None if noise_1GK is None else noise_1GK[0, places].double()
         right_D = pick(logits_DK, self.choice, noise_DK)
         differs = (right_D != codes_1N[0, positions]).nonzero().flatten()
         if len(differs) == 0:
             return None
         return int(places[differs[0]]), int(right_D[differs[0]])
+
+    def _exact_logits(
+        self, codes_1THW: Tensor, latents: Mapping[str, Tensor], positions_D: Tensor
+    ) -> Tensor:
+        """Return float64 logits (D,K) at sorted positions, from no more than they depend on."""
+        exact = self._exact
+        if isinstance(exact, SnailPrior) and not has_attention(exact):
+            return Cone(exact).logits(codes_1THW, latents, positions_D)
+        # With attention all positions before are needed, in every layer.
+        _, rows, columns = self.prior.grid
+        frames = int(positions_D[-1]) // (rows * columns) + 1
+        logits_1KtHW = exact.logits(codes_1THW[:, :frames], exact.condition(latents))
+        return logits_1KtHW[0].flatten(1)[:, positions_D].T
 
     @functools.cached_property
     def _exact(self) -> AutoregressivePrior:

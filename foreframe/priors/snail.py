@@ -15,6 +15,9 @@ from foreframe.networks.snail import Trunk
 from foreframe.priors import ACTIONS, AutoregressivePrior
 from foreframe.priors.actions import ActionInput
 
+Box = tuple[slice, slice, slice]  # of the grid: code-frames, rows, columns
+WHOLE: Box = (slice(None), slice(None), slice(None))
+
 
 class SnailPrior(AutoregressivePrior):
     """A prior with an input layer, a trunk and perhaps actions; a kind's constructor makes them."""
@@ -23,13 +26,17 @@ class SnailPrior(AutoregressivePrior):
     trunk: Trunk
     action_input: ActionInput | None
 
-    def above(self, latents: Mapping[str, Tensor]) -> Tensor | None:
-        """Return features (B,F,T,H,W) of the levels above; None where they have no effect."""
+    def above(self, latents: Mapping[str, Tensor], box: Box) -> Tensor | None:
+        """Return features (B,F,t,h,w) of the levels above, in a box; None: they have no effect."""
         return None
 
     def condition(self, latents: Mapping[str, Tensor]) -> Tensor | None:
         """Return features (B,F,T,H,W) of the levels above and of the actions; see the base."""
-        above = self.above(latents)
+        return self.condition_in(latents, WHOLE)
+
+    def condition_in(self, latents: Mapping[str, Tensor], box: Box) -> Tensor | None:
+        """Return the condition (B,F,t,h,w) in a box, from what that depends on where it is less."""
+        above = self.above(latents, box)
         if self.action_input is None:
             return above
         if ACTIONS not in latents:
@@ -37,7 +44,7 @@ class SnailPrior(AutoregressivePrior):
                 f"The prior of the level {self.settings.level} takes actions, but none are given "
                 "here. Give them, or use priors that were trained with actions: none."
             )
-        features: Tensor = self.action_input(latents[ACTIONS])
+        features: Tensor = self.action_input(latents[ACTIONS])[:, :, *box]
         return features if above is None else above + features
 
     def logits(

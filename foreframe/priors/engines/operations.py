@@ -26,7 +26,7 @@ from foreframe.priors.snail import SnailPrior
 class Operations:
     """Operations that one clip takes; `sampled` and `naive` are those of all `codes` together.
 
-    A second look in float64, which few clips need, is one more naive forward pass and not counted.
+    A second look in float64, which few clips need, depends on where the doubt is; not counted.
     """
 
     codes: int  # that are sampled

@@ -205,6 +205,34 @@ def test_the_second_look_is_taken_in_float64(monkeypatch: pytest.MonkeyPatch) ->
     assert seen[-1] == torch.float64 and seen[0] == torch.float32
 
 
+@pytest.mark.parametrize("level", ["top", "bottom"])
+def test_after_a_corrected_code_the_rest_is_sampled_anew(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first code alone is wrong and in doubt; those after it followed from the wrong one."""
+    prior = getattr(tiny, level)()
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.mul_(1.5)  # so that a code matters to those after it
+    first = prior.grid[1] * prior.grid[2]
+    length = prior.grid[0] * first - first
+    exact = drawn(prior, 8, engine=Naive)
+
+    class Wrong(Naive):
+        def logits(self, step: Any) -> torch.Tensor:
+            found = super().logits(step)
+            return -found if step.last == first else found
+
+    def first_alone(logits_GK: torch.Tensor, *rest: Any) -> torch.Tensor:
+        return torch.arange(len(logits_GK)) == (0 if len(logits_GK) == length else -1)
+
+    monkeypatch.setattr(sampling, "doubtful", first_alone)
+    assert torch.equal(drawn(prior, 8, engine=Wrong), exact)
+    monkeypatch.setattr(sampling, "doubtful", lambda logits, *rest: first_alone(logits) & False)
+    wrong = drawn(prior, 8, engine=Wrong).flatten(1) != exact.flatten(1)
+    assert wrong[:, first].any() and wrong[:, first + 1 :].any()
+
+
 def test_equal_scores_give_the_lowest_code() -> None:
     prior = tiny.top()
     same = copy.deepcopy(prior)
