@@ -9,7 +9,8 @@ of a step once and do its arithmetic, whichever takes longer.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.schedule import has_attention
 from foreframe.priors.engines.wavefront import Wavefront
-from foreframe.priors.sampling import fastest, sample
+from foreframe.priors.sampling import fastest, look, sample
 from foreframe.priors.snail import SnailPrior
 from foreframe.randomness import Draws
 
@@ -71,13 +72,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Whole:
-    """All of one call of `sample`: noise, condition, given codes, codes, and the second look."""
+    """All of one call of `sample`: noise, condition, given codes, codes, and the second look.
+
+    How often there is a second look depends on the weights, so one at a single code, the middle one
+    of those sampled, is timed apart, in float64 on one clip; beside it the pass over the whole clip.
+    """
 
     size: str
     level: str
     engine: str
     clips: int
     seconds_per_clip: float
+    codes_per_clip: int
+    look_seconds: float
+    pass_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The time per code, all included."""
+        return self.seconds_per_clip / self.codes_per_clip
 
 
 def compare(
@@ -177,7 +190,26 @@ def whole(size: Size, prior: SnailPrior, clips: int) -> Whole:
     seconds = limits.timed(
         lambda: sample(prior, given, above, DRAW, Draws.first(0, range(clips)), 0, kind), device
     )
-    return Whole(size.name, prior.settings.level, kind.__name__.lower(), clips, seconds / clips)
+    exact, one = copy.deepcopy(prior).double(), {name: codes[:1] for name, codes in above.items()}
+    codes_1THW, count = one[prior.settings.level], given[0].numel()
+    codes = codes_1THW.numel() - count
+    middle = torch.tensor([count + codes // 2], device=device)
+    return Whole(
+        size=size.name,
+        level=prior.settings.level,
+        engine=kind.__name__.lower(),
+        clips=clips,
+        seconds_per_clip=seconds / clips,
+        codes_per_clip=codes,
+        look_seconds=_least(lambda: look(exact, codes_1THW, one, middle), device),
+        pass_seconds=_least(lambda: exact.logits(codes_1THW, exact.condition(one)), device),
+    )
+
+
+def _least(call: Callable[[], object], device: torch.device) -> float:
+    first = limits.timed(call, device)
+    again = 0 if first > limits.LONG else ROUNDS - 1
+    return min([first, *(limits.timed(call, device) for _ in range(again))])
 
 
 def _random(grid: tuple[int, int, int], clips: int, device: torch.device) -> Tensor:
@@ -200,10 +232,13 @@ def show(rows: Sequence[Row], calls: Sequence[Whole]) -> None:
             f"{row.condition_seconds_per_clip:9.2f} s{row.given_seconds_per_clip:6.2f} s"
         )
     if calls:
-        print("\nwhole calls (noise, condition, given codes, codes, second look):")
+        print("\nwhole calls (noise, condition, given codes, codes); a second look at one code:")
     for call in calls:
         which = f"{call.size:12}{call.level:8}{call.engine:13}{call.clips:5}"
-        print(f"{which}{call.seconds_per_clip:10.2f} s/clip")
+        print(
+            f"{which}{call.seconds_per_clip:10.3f} s/clip{1e3 * call.seconds:11.4f} ms/code"
+            f"{1e3 * call.look_seconds:11.1f} ms a look{1e3 * call.pass_seconds:11.1f} ms a pass"
+        )
 
 
 def main() -> None:
@@ -240,7 +275,7 @@ def main() -> None:
         "limits": asdict(machine),
         "machine": limits.machine(device),
         "rows": [asdict(row) | {"share_of_limit": row.share_of_limit} for row in rows],
-        "calls": [asdict(call) for call in calls],
+        "calls": [asdict(call) | {"seconds_per_code": call.seconds} for call in calls],
     }
     facts.write(options.out, "benchmark_sampling", values)
 

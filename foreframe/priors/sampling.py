@@ -212,7 +212,8 @@ class _Task:
             return None
         codes_1N = codes_1M[:, :-1]
         positions = places + codes_1N.shape[1] - len(doubt_G)
-        logits_DK = self._exact_logits(codes_1N.unflatten(1, self.prior.grid), latents, positions)
+        codes_1THW = codes_1N.unflatten(1, self.prior.grid)
+        logits_DK = look(self._exact, codes_1THW, latents, positions)
         noise_DK = None if noise_1GK is None else noise_1GK[0, places].double()
         right_D = pick(logits_DK, self.choice, noise_DK)
         differs = (right_D != codes_1N[0, positions]).nonzero().flatten()
@@ -220,22 +221,25 @@ class _Task:
             return None
         return int(places[differs[0]]), int(right_D[differs[0]])
 
-    def _exact_logits(
-        self, codes_1THW: Tensor, latents: Mapping[str, Tensor], positions_D: Tensor
-    ) -> Tensor:
-        """Return float64 logits (D,K) at sorted positions, from no more than they depend on."""
-        exact = self._exact
-        if isinstance(exact, SnailPrior) and not has_attention(exact):
-            return Cone(exact).logits(codes_1THW, latents, positions_D)
-        # With attention all positions before are needed, in every layer.
-        _, rows, columns = self.prior.grid
-        frames = int(positions_D[-1]) // (rows * columns) + 1
-        logits_1KtHW = exact.logits(codes_1THW[:, :frames], exact.condition(latents))
-        return logits_1KtHW[0].flatten(1)[:, positions_D].T
-
     @functools.cached_property
     def _exact(self) -> AutoregressivePrior:
         return copy.deepcopy(self.prior).double()
+
+
+def look(
+    prior: AutoregressivePrior,
+    codes_1THW: Tensor,
+    latents: Mapping[str, Tensor],
+    positions_D: Tensor,
+) -> Tensor:
+    """Return logits (D,K) at sorted positions of a finished clip, from no more than they need."""
+    if isinstance(prior, SnailPrior) and not has_attention(prior):
+        return Cone(prior).logits(codes_1THW, latents, positions_D)
+    # With attention all positions before are needed, in nearly every layer.
+    _, rows, columns = prior.grid
+    frames = int(positions_D[-1]) // (rows * columns) + 1
+    logits_1KtHW = prior.logits(codes_1THW[:, :frames], prior.condition(latents))
+    return logits_1KtHW[0].flatten(1)[:, positions_D].T
 
 
 @contextlib.contextmanager
