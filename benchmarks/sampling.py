@@ -75,7 +75,7 @@ class Whole:
     """All of one call of `sample`: noise, condition, given codes, codes, and the second look.
 
     How often there is a second look depends on the weights, so one at a single code, the middle one
-    of those sampled, is timed apart, in float64 on one clip; beside it the pass over the whole clip.
+    of those sampled, is timed apart, in float64 on one clip; beside it the pass over all of it.
     """
 
     size: str
