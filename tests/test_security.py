@@ -2,6 +2,8 @@
 
 import ast
 import configparser
+import copy
+import functools
 import json
 import os
 import pickle
@@ -149,10 +151,15 @@ def test_dvc_tells_nobody_and_asks_nobody() -> None:
 NASTY = ["x; touch ran", "$(touch ran)", "`touch ran`", "x\ntouch ran", "x | y", "x y", "é", "../x"]
 
 
+# Read once: hundreds of examples change a copy each.
+LAPTOP = smoke.parameters("laptop")
+
+
 def preset() -> Values:
-    return smoke.parameters("laptop")
+    return copy.deepcopy(LAPTOP)
 
 
+@functools.cache
 def definition() -> Values:
     return reading.load(ROOT / "dvc.yaml")
 

@@ -58,6 +58,7 @@ def finish(folder: Path, every: int, case: str) -> Mapping[str, bytes]:
     return runs.contents(folder / "outputs")
 
 
+@pytest.mark.parametrize("case", ["duel"])
 def test_killed_again_and_again(case: str, tmp_path: Path, straight: Mapping[str, bytes]) -> None:
     # First in an epoch, then around a validation.
     for calls in (5, 9):
