@@ -270,7 +270,7 @@ def test_a_folder_that_cannot_be_written_to(form: Format, mode: int) -> None:
 
 
 def again(form: Format, path: Path, number: int) -> None:
-    for _ in range(30):
+    for _ in range(60):
         form.write(path, number)
 
 
