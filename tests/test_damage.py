@@ -195,10 +195,9 @@ def test_a_reworded_comment_makes_only_the_versions_stale(known: Study) -> None:
     assert "no other stage is out of date" in finding.problem
 
 
-@pytest.mark.parametrize("stage", ["split", "train_prior@top"])
-def test_a_rebuild_gives_the_same_bytes_and_touches_nothing(stage: str, known: Study) -> None:
+def test_a_rebuild_gives_the_same_bytes_and_touches_nothing(known: Study) -> None:
     before = {path: path.stat() for path in known.root.rglob("*") if ".dvc" not in path.parts}
-    assert whole(known, rebuild=stage) == []
+    assert whole(known, rebuild="split") == []
     after = {path: path.stat() for path in known.root.rglob("*") if ".dvc" not in path.parts}
     times = [{path: stat.st_mtime_ns for path, stat in seen.items()} for seen in (before, after)]
     assert times[0] == times[1]
@@ -215,7 +214,10 @@ def test_a_rebuild_is_refused_where_an_input_is_damaged(known: Study) -> None:
 
 
 def test_a_rebuild_elsewhere_names_what_differs_in_the_environment(known: Study) -> None:
-    """The recorded environment is edited, and its digest in dvc.lock with it."""
+    """The recorded environment is edited, and its digest in dvc.lock with it.
+
+    So the weights, of which nothing is said, are trained anew to the same bytes.
+    """
     name = "data/driving/priors/top.json"
     path, lock = known.root / name, known.root / "dvc.lock"
     text = path.read_text()
