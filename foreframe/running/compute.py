@@ -27,7 +27,8 @@ def prepare(compute: Compute) -> torch.device:
     # cuBLAS reads this when CUDA starts; without it some of its kernels are not repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(compute.threads)
-    torch.use_deterministic_algorithms(mode=True)
+    # Not use_deterministic_algorithms, which sets the same and then loads torch's compiler, 1.3 s.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     allow_tf32 = compute.precision == "tf32"

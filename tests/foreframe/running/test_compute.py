@@ -96,7 +96,7 @@ def test_nothing_but_prepare_touches_the_mode() -> None:
         ]
         if name == "foreframe/running/compute.py":
             assert [ast.unparse(node) for node in switched] == [
-                "torch.use_deterministic_algorithms(mode=True)"
+                "torch.set_deterministic_debug_mode('error')"
             ]
         elif not name.startswith("benchmarks/"):  # one of which measures what the mode costs
             wrong += places(name, switched)
