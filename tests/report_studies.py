@@ -30,6 +30,7 @@ from tests.stages import analysis_study
 Facts = dict[str, Any]
 DRIVING = Path("data/driving")
 AUTOENCODERS = ("searched", "reference", "plain", "heavy_dropout", "kernel_333", "normal_codebook")
+CORRELATIONS = ("real", "reconstruction", "recorded", "shuffled", "shuffled_with_recorded")
 PRIORS = {
     "top_small": "top", "top_large": "top", "top_dense": "top",
     "bottom_unclipped": "bottom", "bottom_unconditioned": "bottom",
@@ -50,7 +51,10 @@ def words(folder: Path, study: str, sections: Mapping[str, Any] | None = None) -
     if len(used) > 1:
         settings += _resolved(folder, study)
     homes = [ROOT / "studies" / name for name in used]
-    shared = [ROOT / "reports" / name for name in ("style.typ", "results.typ", "references.bib")]
+    shared = [
+        ROOT / "reports" / name
+        for name in ("style.typ", "web.typ", "results.typ", "references.bib")
+    ]
     sources = [*shared, ROOT / "reports/chapters", *(home / "chapters" for home in homes)]
     figures = [ROOT / "reports/inspection.yaml"] if study == "driving" else []
     page = folder / "page"
@@ -124,7 +128,7 @@ def make_simulator(folder: Path) -> None:
         "right_less_left": numbers.around(0.6, 0.1),
         "follows": {**numbers.around(0.8, 0.1), "clips": 32},
         "right_of_left": numbers.around(0.9, 0.05),
-        "correlation": dict.fromkeys(("real", "reconstruction", "recorded", "shuffled"), 0.7),
+        "correlation": dict.fromkeys(CORRELATIONS, 0.7),
     }
     likelihood = {"recorded": 1.7, "shuffled": 1.73, "gain": gain}
     content = {

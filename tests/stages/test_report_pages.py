@@ -99,7 +99,8 @@ def test_pictures_do_not_wander_into_the_next_chapter(tmp_path: Path) -> None:
     (tmp_path / "tall.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
     )
-    (tmp_path / "style.typ").write_bytes((test_report.REPORTS / "style.typ").read_bytes())
+    for name in ("style.typ", "web.typ"):
+        (tmp_path / name).write_bytes((test_report.REPORTS / name).read_bytes())
     (tmp_path / "report.typ").write_text(WANDERING)
     (tmp_path / "report.pdf").write_bytes(compile_pdf(tmp_path / "report.typ"))
     sheets = words(tmp_path / "report.pdf")
