@@ -23,7 +23,7 @@ from foreframe.config import reading
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.protocols import ProtocolSettings
-from foreframe.config.sampling import Options
+from foreframe.config.sampling import Drawing, Sampling
 from foreframe.data.clips import Clips
 from foreframe.errors import ArtefactError
 from foreframe.evaluation import external, likelihood, results, scoring
@@ -56,17 +56,14 @@ def check(samples: hdf5.Reader, clips: Clipped, path: Path) -> None:
 
 def drawings(
     samples: hdf5.Reader, predictor: Predictor, weights: str, path: Path
-) -> dict[str, Options]:
+) -> dict[str, Drawing]:
     """Return how the futures of a file of samples were drawn, by name.
 
     Raises:
         ArtefactError: other models drew them.
     """
-    raw = json.loads(samples.attrs["choices"])
-    found = {
-        name: reading.validate(predictor.options, raw[name], f"{path}: {name}")
-        for name in sorted(raw)
-    }
+    sampling = reading.validate(Sampling, json.loads(samples.attrs["sampling"]), f"{path}")
+    found = dict(sorted(sampling.drawings(predictor.options).items()))
     known = settings_digests(predictor, found)
     if samples.attrs["weights"] != weights or json.loads(samples.attrs["settings"]) != known:
         raise ArtefactError(f"{path} was drawn by other models than these. {facts.CURE}")
@@ -74,17 +71,17 @@ def drawings(
 
 
 def entries(
-    samples: hdf5.Reader, task: Task, options: dict[str, Options], clips: Clips
+    samples: hdf5.Reader, task: Task, drawn: dict[str, Drawing], clips: Clips
 ) -> Iterator[Entry]:
     """Yield the rows of the predictor: each of its drawings, and its bound at last."""
-    for name, chosen in options.items():
-        yield Entry(name, task.count(chosen), _reader(samples, name, task, chosen, clips))
+    for name, drawing in drawn.items():
+        yield Entry(name, task.count(drawing), _reader(samples, name, task, drawing, clips))
     if BOUND in samples:
         stored = samples[BOUND]["frames"]
         yield Entry(BOUND, 1, lambda place, _: torch.from_numpy(stored[place]))
 
 
-def _reader(samples: hdf5.Reader, name: str, task: Task, options: Options, clips: Clips) -> Any:
+def _reader(samples: hdf5.Reader, name: str, task: Task, drawing: Drawing, clips: Clips) -> Any:
     kept = samples.get(f"{name}/frames")
     count = 0 if kept is None else kept.shape[1]
 
@@ -94,7 +91,7 @@ def _reader(samples: hdf5.Reader, name: str, task: Task, options: Options, clips
             parts.append(torch.from_numpy(kept[place, futures.start : min(count, futures.stop)]))
         if rest := range(max(count, futures.start), futures.stop):
             real = clips.read([place])
-            found = task.predict(slice(place, place + 1), real, options, rest)
+            found = task.predict(slice(place, place + 1), real, drawing, rest)
             parts.append(found.frames)
         return torch.cat(parts)
 
@@ -136,11 +133,11 @@ def main(
         stack.enter_context(torch.inference_mode())
         file = stack.enter_context(hdf5.opening(samples, "samples"))
         check(file, clips, samples)
-        options = drawings(file, predictor, weights_digest(models), samples)
-        elsewhere = stack.enter_context(external.all_fitting(others, clips, list(options)))
+        drawn = drawings(file, predictor, weights_digest(models), samples)
+        elsewhere = stack.enter_context(external.all_fitting(others, clips, list(drawn)))
         source = stack.enter_context(Clips(frames, clips.starts, protocol.futures.frames))
         task = Task.of(predictor, protocol.futures, frames, clips.chosen)
-        rows = [*entries(file, task, options, source), *(each.entry for each in elsewhere)]
+        rows = [*entries(file, task, drawn, source), *(each.entry for each in elsewhere)]
         measured = scoring.score(clips, found, rows, evaluation.batch_size)
         values = scoring.summarize(clips.name, scoring.describe(clips, found), measured)
         values |= likelihood.stated(task, source, protocol.measures.likelihood_samples)

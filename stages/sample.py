@@ -23,7 +23,7 @@ from foreframe.artefacts import hdf5
 from foreframe.artefacts.digest import digest
 from foreframe.config.compute import Compute
 from foreframe.config.futures import FutureSettings
-from foreframe.config.sampling import Options, Sampling, shown
+from foreframe.config.sampling import Drawing, Sampling, shown
 from foreframe.data.clips import Clips, load_split
 from foreframe.evaluation.contexts import choose
 from foreframe.evaluation.drawing import BOUND, Task, settings_digests, weights_digest
@@ -38,13 +38,13 @@ RECORDED = "recorded"  # where the actions of futures come from
 # Futures at once; one clip's are never parted. The number changes memory and speed, no future.
 BATCH = 64
 
-Drawings = Mapping[str, Options]
+Drawings = Mapping[str, Drawing]
 
 
-def batches(task: Task) -> Iterator[slice]:
-    """Yield slices that cover all clips, with a progress bar."""
-    size = max(1, BATCH // max(1, task.settings.keep))
-    for start in tqdm(range(0, len(task.numbers), size), desc="clips", unit="batch", disable=None):
+def batches(task: Task, name: str, each: int) -> Iterator[slice]:
+    """Yield slices that cover all clips, with a progress bar; `each` are the futures of a clip."""
+    size = max(1, BATCH // each)
+    for start in tqdm(range(0, len(task.numbers), size), desc=name, unit="batch", disable=None):
         yield slice(start, min(start + size, len(task.numbers)))
 
 
@@ -64,7 +64,7 @@ def put(file: h5py.File, name: str, rows: slice, values: Tensor, count: int, eac
 def write(file: hdf5.File, task: Task, drawings: Drawings, clips: Clips) -> None:
     """Write the real clips, the bound if there is one, and the kept futures of each drawing."""
     count, context = len(clips), task.settings.context
-    for rows in batches(task):
+    for rows in batches(task, BOUND, 1):
         real = clips.read(numpy.arange(rows.start, rows.stop))
         put(file, "real", rows, real, count, 1)
         if (bound := task.predictor.reconstruct(real, context)) is not None:
@@ -72,14 +72,17 @@ def write(file: hdf5.File, task: Task, drawings: Drawings, clips: Clips) -> None
             put(file, f"{BOUND}/frames", rows, decoded, count, 2)
             for name, values in bound.about.items():
                 put(file, f"true_{name}", rows, values, count, 1)
-        for name, options in drawings.items():
-            if not (kept := min(task.settings.keep, task.count(options))):
-                continue
-            found = task.predict(rows, real, options, range(kept))
+        file.check()
+    for name, drawing in drawings.items():
+        if not (kept := min(task.settings.keep, task.count(drawing))):
+            continue
+        for rows in batches(task, name, kept * drawing.averaged):
+            real = clips.read(numpy.arange(rows.start, rows.stop))
+            found = task.predict(rows, real, drawing, range(kept))
             arrays = {"frames": found.frames, **found.about}
             for key, values in arrays.items():
                 put(file, f"{name}/{key}", rows, values.unflatten(0, (-1, kept)), count, 2)
-        file.check()
+            file.check()
 
 
 def write_shown(file: h5py.File, task: Task, drawings: Drawings, clips: Clips, show: int) -> None:
@@ -88,7 +91,7 @@ def write_shown(file: h5py.File, task: Task, drawings: Drawings, clips: Clips, s
     real = clips.read(numpy.arange(rows.stop))
     context = task.context(rows, real)
     draws = Draws.first(task.settings.seed, context.numbers)
-    found = task.predictor.explain(context, real, drawings[name], draws)
+    found = task.predictor.explain(context, real, drawings[name].options, draws)
     for key, values in found.items():
         put(file, f"{name}/{key}", slice(None), values, len(values), 1)
     bound = task.predictor.reconstruct(real, context.given)
@@ -121,7 +124,7 @@ def main(
         "seed": futures.seed,
         "show": min(sampling.show, len(chosen.starts)),
         "shown_choice": shown(drawings),
-        "choices": json.dumps(sampling.choices, sort_keys=True),
+        "sampling": json.dumps(sampling.model_dump(), sort_keys=True),
         "settings": json.dumps(settings_digests(predictor, drawings), sort_keys=True),
         "operations": json.dumps(predictor.operations(futures.context), sort_keys=True),
         "weights": weights_digest(models),

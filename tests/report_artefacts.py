@@ -56,6 +56,7 @@ def parameters() -> dict[str, Any]:
     sections["sampling"] |= {
         "show": numbers.SHOWN,
         "choices": {"argmax": choice, "sampled": {**choice, "mode": "sample"}},
+        "means": {},
     }
     return sections
 

@@ -170,8 +170,8 @@ def test_two_runs_of_the_study_at_once(by_dvc: smoke.Clone, tmp_path: Path) -> N
     clone = smoke.copy(by_dvc, tmp_path / "study")
     params = clone.folder / "params.yaml"
     text = params.read_text()
-    assert "title: A Learned" in text
-    params.write_text(text.replace("title: A Learned", "title: Two Learned"))
+    assert "author: Foreframe" in text
+    params.write_text(text.replace("author: Foreframe", "author: Two at once"))
     with started(SNAKEMAKE, clone.folder) as first, started(DVC, clone.folder) as second:
         assert [first.wait(), second.wait()] == [0, 0], first.text + second.text
     assert "up to date" in clone.run("dvc", "status", "dvc.yaml").stdout

@@ -30,6 +30,8 @@ from workflow import studies
 FOLDER = Path(".dvc", "tmp")
 # What dvc.lock notes of every path in a stage's entry.
 NOTED = {"path", "hash", "md5", "size"}
+# How the Snakefile calls `dvc` for one stage.
+SINGLE = "--wait-for-lock repro --quiet"
 PAUSE = 0.2  # seconds between two looks at what is waited for
 
 Use = dict[str, Any]  # of a path by a `dvc`: pid, cmd
@@ -89,11 +91,23 @@ def _guarded(path: Path) -> Iterator[None]:
 def _await_survivors(root: Path) -> None:
     """Wait for each `dvc` that works on a stage: one by hand, or one that outlived its engine."""
     said = False
-    while users := _mend_uses(root):
+    while users := [*_mend_uses(root), *_beginning(root)]:
         if not said:
             _say(f"process {users[0]['pid']} ({users[0]['cmd']}) is at work here; waiting for it")
             said = True
         time.sleep(PAUSE)
+
+
+def _beginning(root: Path) -> list[Use]:
+    """Return what Snakemake had started for a stage when it was killed, noted by nobody so far."""
+    own = psutil.Process()
+    ours = {own.pid, *(parent.pid for parent in own.parents())}
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if SINGLE in line and process.info["cwd"] == str(root.resolve()):
+            found.append({"pid": process.info["pid"], "cmd": line})
+    return [use for use in found if use["pid"] not in ours]
 
 
 def _mend_uses(root: Path) -> list[Use]:

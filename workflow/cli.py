@@ -79,7 +79,7 @@ def _add_predict(commands: Commands) -> None:
     parser.add_argument("video", metavar="VIDEO", type=Path, help="a video file of your own")
     parser.add_argument("--out", required=True, type=Path, help="FUTURE.mp4, .webm or .gif")
     parser.add_argument("--frames", type=int, help="how many to predict (default: the clip's rest)")
-    parser.add_argument("--choice", help="a name under sampling.choices (default: the first)")
+    parser.add_argument("--choice", help="a name under sampling (default: the first)")
     parser.add_argument("--seed", type=int, help="for what is drawn (default: the protocol's)")
     _add_study(parser, MAIN, "whose models predict")
     parser.add_argument("--run", help="of the study's stage sample (default: the first)")

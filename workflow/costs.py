@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.artefacts import facts, hdf5, log
+from foreframe.config.sampling import Sampling
 from foreframe.running import spending
 from workflow import dag, studies
 from workflow.studies import Place
@@ -157,8 +158,13 @@ def _sampled(outs: Sequence[Path]) -> int | None:
             levels = json.loads(file.attrs["operations"]).values()
             if not levels:  # a predictor that has no codes
                 return None
-            frames = [f"{name}/frames" for name in json.loads(file.attrs["choices"])]
-            futures = sum(math.prod(file[name].shape[:2]) for name in frames if name in file)
+            sampling = Sampling.model_validate_json(file.attrs["sampling"])
+            stored = [(name, f"{name}/frames") for name in sampling.names]
+            futures = sum(
+                math.prod(file[frames].shape[:2]) * sampling.drawn(name)
+                for name, frames in stored
+                if frames in file
+            )
         return int(futures * sum(level["codes"] * level["per_code"] for level in levels))
     return None
 

@@ -20,7 +20,11 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 # A lock holds every package with its hashes, so pip neither resolves nor trusts an index. A package
 # that is published as source is built with the locked setuptools, not with a fresh download.
-INSTALL = ("install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps")
+# Of all modules few are ever imported: those are compiled then, and not all of them now.
+INSTALL = (
+    *("install", "--quiet", "--no-input", "--disable-pip-version-check"),
+    *("--no-deps", "--no-compile"),
+)
 LOCKED = (*INSTALL, "--no-build-isolation", "--require-hashes", "--requirement")
 
 Pip = Callable[[Sequence[str]], str | None]

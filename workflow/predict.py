@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from foreframe.artefacts import hdf5
-from foreframe.config.sampling import Options
+from foreframe.config.sampling import Drawing
 from foreframe.data import video
 from foreframe.errors import UserError
+from foreframe.evaluation import drawing
 from foreframe.predictors import Context, loading
 from foreframe.randomness import Draws
 from foreframe.running import compute, instructions
@@ -43,7 +44,7 @@ class Wanted:
     Attributes:
         study, run: whose models predict: those of the stage `sample` under this name.
         frames: how many are predicted.
-        choice: one of sampling.choices, the first by default.
+        choice: one of sampling.choices or sampling.means, the first by default.
         seed: of choices that sample.
     """
 
@@ -75,22 +76,22 @@ def run(path: Path, out: Path, root: Path, wanted: Wanted) -> None:
     context = Context(torch.from_numpy(context_THWC)[None], [0])
     seed = given["futures"].seed if wanted.seed is None else wanted.seed
     draws = Draws.first(seed, [0])
-    future_THWC = predictor.predict(context, horizon, chosen, draws).frames[0].numpy()
+    future_THWC = drawing.predict(predictor, context, horizon, chosen, draws).frames[0].numpy()
     whole_THWC = numpy.concatenate([context_THWC, future_THWC])
     video.write(out, video.enlarge(whole_THWC, SMALLEST_SIDE), shape.interval)
     print(f"{out}: {len(context_THWC)} frames of {path}, then {horizon} predicted ones.")
 
 
-def choose(choices: Mapping[str, Options], name: str | None) -> Options:
-    """Return the choice of a name, or the first.
+def choose(choices: Mapping[str, Drawing], name: str | None) -> Drawing:
+    """Return the choice or the mean of a name, or the first.
 
     Raises:
-        UserError: there is no choice of that name.
+        UserError: there is none of that name.
     """
     if name is None:
         return next(iter(choices.values()))
     if name not in choices:
-        raise UserError(f"--choice is {name}; sampling.choices has: {', '.join(choices)}.")
+        raise UserError(f"--choice is {name}; sampling has: {', '.join(choices)}.")
     return choices[name]
 
 

@@ -75,9 +75,14 @@ class Futures:
         return self._read(f"{name}/{FRAMES}", places)[:, 0]
 
     def codes(self, name: str, places: Sequence[int]) -> dict[str, Tensor]:
-        """Return the codes of the first future under a choice, or TRUE ones: int64 (B,T,H,W)."""
+        """Return the codes of the first future under a choice, or TRUE ones: int64 (B,T,H,W).
+
+        None of a mean of futures, which has no codes.
+        """
         if name == TRUE:
             return {level: self._read(f"{TRUE}_{level}", places).long() for level in LEVELS}
+        if LEVELS[0] not in self.file[name]:
+            return {}
         return {level: self._read(f"{name}/{level}", places)[:, 0].long() for level in LEVELS}
 
     def _read(self, name: str, places: Sequence[int]) -> Tensor:
@@ -110,13 +115,14 @@ class Measured:
 
     values: columns.Columns  # (n,h) each
     error_map: Tensor  # mean absolute error in grey levels (h,H,W)
-    code_errors: dict[str, Tensor]  # share of codes that are not the true ones (T,H,W), by level
+    code_errors: dict[str, Tensor]  # share of wrong codes (T,H,W), by level; {} for means
 
 
 def measure(futures: Futures, choice: str, baselines: Mapping[str, Predictor]) -> Measured:
     """Measure every clip's future under a choice, and the best of the baselines frame by frame."""
     parts: list[columns.Columns] = []
-    errors, codes = Mean(), {level: Mean() for level in LEVELS}
+    errors = Mean()
+    codes = {level: Mean() for level in futures.codes(choice, [0])}
     for places in batches(range(len(futures.numbers))):
         real, predicted = futures.real(places), futures.predicted(choice, places)
         true, context = real[:, futures.context :], futures.context

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from foreframe.artefacts import facts
 from foreframe.artefacts.digest import digest
 from foreframe.config.futures import FutureSettings
-from foreframe.config.sampling import Options
+from foreframe.config.sampling import Drawing
 from foreframe.data import actions as recorded
 from foreframe.evaluation.contexts import Continued
 from foreframe.predictors import Context, Prediction, Predictor
@@ -54,22 +55,50 @@ class Task:
             whole=real_NTHWC if self.settings.context_encoding == "full_clip" else None,
         )
 
-    def count(self, options: Options) -> int:
-        """Return how many futures a clip has: where nothing is drawn, all are one."""
-        return self.settings.samples if options.random else 1
+    def count(self, drawing: Drawing) -> int:
+        """Return how many futures a clip has."""
+        return self.settings.samples if drawing.varies else 1
 
     def predict(
-        self, rows: slice, real_NTHWC: Tensor, options: Options, futures: range
+        self, rows: slice, real_NTHWC: Tensor, drawing: Drawing, futures: range
     ) -> Prediction:
         """Return some futures of some clips, those of a clip in a row."""
-        draws = Draws.each(self.settings.seed, self.numbers[rows], futures)
-        context = self.context(rows, real_NTHWC)
-        return self.predictor.predict(context, self.settings.horizon, options, draws)
+        return predict(
+            self.predictor,
+            self.context(rows, real_NTHWC),
+            self.settings.horizon,
+            drawing,
+            Draws.each(self.settings.seed, self.numbers[rows], futures),
+        )
 
 
-def settings_digests(predictor: Predictor, drawings: Mapping[str, Options]) -> dict[str, str]:
+def predict(
+    predictor: Predictor, context: Context, horizon: int, drawing: Drawing, draws: Draws
+) -> Prediction:
+    """Return the futures that `draws` names.
+
+    One that is the mean of K is that of the K futures whose numbers begin at K times its own,
+    rounded (halves upwards), and has no codes. All K of each are held at once.
+    """
+    count = drawing.averaged
+    if count == 1:
+        return predictor.predict(context, horizon, drawing.options, draws)
+    each = Draws(
+        draws.seed,
+        [clip for clip in draws.clips for _ in range(count)],
+        [count * future + number for future in draws.futures for number in range(count)],
+    )
+    drawn = predictor.predict(context, horizon, drawing.options, each).frames
+    total = drawn.unflatten(0, (-1, count)).sum(dim=1, dtype=torch.int64)
+    return Prediction(((2 * total + count) // (2 * count)).to(torch.uint8))
+
+
+def settings_digests(predictor: Predictor, drawings: Mapping[str, Drawing]) -> dict[str, str]:
     """Return, by row of a table, a digest of all that was chosen about it; not weights and seed."""
-    chosen: dict[str, Any] = {name: predictor.chosen(each) for name, each in drawings.items()}
+    chosen: dict[str, Any] = {
+        name: {**predictor.chosen(each.options), "averaged": each.averaged}
+        for name, each in drawings.items()
+    }
     chosen[BOUND] = predictor.chosen(None)
     return {
         name: hashlib.sha256(facts.canonical(values)).hexdigest() for name, values in chosen.items()

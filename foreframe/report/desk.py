@@ -18,7 +18,7 @@ from foreframe import kinds
 from foreframe.artefacts import atomic
 from foreframe.config import reading as config
 from foreframe.config.base import Strict
-from foreframe.config.sampling import BASELINES
+from foreframe.config.sampling import BASELINES, Sampling
 from foreframe.errors import UserError
 from foreframe.report import animations, strips, style
 from foreframe.report.library import Library
@@ -119,9 +119,9 @@ class Desk(Reader):
 
     @property
     def choices(self) -> list[str]:
-        """The ways in which codes are chosen; none in a study without codes."""
+        """The ways in which futures are drawn; none in a study that draws none."""
         there = any("sampling" in sections for sections in self.settings.files.values())
-        return list(self.settings.section("sampling.choices")) if there else []
+        return Sampling.model_validate(self.settings.section("sampling")).names if there else []
 
     def each_choice(self, labels: Mapping[str, str]) -> dict[str, str]:
         """Return labels by key, those of `{choice}` once for each choice."""

@@ -58,7 +58,7 @@ PROTOCOL = ProtocolSettings(
 )
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)
 DRAWN = Choice(mode="sample", temperature=1.0, top_k=0, top_p=1.0)
-SAMPLING = Sampling(show=2, choices={"right": ARGMAX.model_dump()})
+SAMPLING = Sampling(show=2, choices={"right": ARGMAX.model_dump()}, means={})
 
 
 def protocol(**changes: Any) -> ProtocolSettings:
@@ -97,14 +97,20 @@ class Study:
         return loading.latent(self.models, self.path("normalization"), torch.device("cpu"))
 
     def sample(
-        self, out: Path, choices: Mapping[str, Choice], *, show: int = 2, **changes: Any
+        self,
+        out: Path,
+        choices: Mapping[str, Choice],
+        *,
+        show: int = 2,
+        means: Mapping[str, Any] | None = None,
+        **changes: Any,
     ) -> None:
         """Run the stage `sample` under a changed protocol."""
         raw = {name: choice.model_dump() for name, choice in choices.items()}
         sample.main(
             **{name: self.path(name) for name in ("frames", "split", "normalization")},
             models=self.models,
-            sampling=Sampling(show=show, choices=raw),
+            sampling=Sampling(show=show, choices=raw, means=dict(means or {})),
             futures=protocol(**changes).futures,
             compute=COMPUTE,
             out=out,
@@ -199,12 +205,15 @@ def make_samples(study: Study, model: autoencoders.Autoencoder) -> None:
     starts = numpy.array([72, 84])  # the middles of both halves of the test set's six clips
     with Clips(study.path("frames"), starts, FRAMES) as clips:
         real = clips.read([0, 1])
-    choices = {"right": ARGMAX, "black": ARGMAX}
+    raw = {name: ARGMAX.model_dump() for name in ("right", "black")}
+    sampling = Sampling(show=2, choices=raw, means={})
     attributes = {
         "protocol": "tiny",
         "dataset": digest(study.path("frames")),
-        "choices": json.dumps({name: choice.model_dump() for name, choice in choices.items()}),
-        "settings": json.dumps(drawing.settings_digests(study.predictor(), choices)),
+        "sampling": sampling.model_dump_json(),
+        "settings": json.dumps(
+            drawing.settings_digests(study.predictor(), sampling.drawings(Choice))
+        ),
         "weights": drawing.weights_digest(study.models),
     }
     normalizer = normalization.Normalizer.load(study.path("normalization"))

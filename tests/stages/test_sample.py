@@ -131,10 +131,28 @@ def test_some_futures_are_kept_of_many(study: tiny.Study, tmp_path: Path) -> Non
     assert numpy.array_equal(none["greedy/hierarchical"], all_kept["greedy/hierarchical"])
 
 
+def test_a_mean_is_one_future_whatever_the_protocol_draws(
+    study: tiny.Study, tmp_path: Path
+) -> None:
+    means = {"mean": {"of": "drawn", "futures": 3}}
+    one = contents(run(study, tmp_path / "one", means=means))
+    three = contents(run(study, tmp_path / "three", samples=3, means=means))
+    exact = three["drawn/frames"].astype(numpy.float64).mean(axis=1, keepdims=True)
+    for found in (one, three):
+        assert numpy.array_equal(found["mean/frames"], numpy.floor(exact + 0.5))
+        assert "mean/top" not in found and found["@shown_choice"] == "greedy"
+
+
+def test_a_mean_of_what_is_not_drawn_is_refused(study: tiny.Study, tmp_path: Path) -> None:
+    means = {"mean": {"of": "greedy", "futures": 3}}
+    with pytest.raises(UserError, match=r"sampling\.means\.mean\.of is greedy(.|\n)*that draws"):
+        run(study, tmp_path / "samples.h5", means=means)
+
+
 def test_a_choice_that_the_predictor_does_not_know_is_refused(
     study: tiny.Study, tmp_path: Path
 ) -> None:
-    settings = Sampling(show=1, choices={"cool": {"flow": 0.6}})
+    settings = Sampling(show=1, choices={"cool": {"flow": 0.6}}, means={})
     with pytest.raises(UserError, match=r"sampling\.choices\.cool\.flow is no parameter"):
         sample.main(
             **{name: study.path(name) for name in ("frames", "split", "normalization")},

@@ -126,6 +126,21 @@ def test_a_process_that_still_uses_a_path_is_waited_for(tmp_path: Path) -> None:
         assert user.poll() is not None or not alone._runs(entry)
 
 
+def test_an_orphan_that_has_noted_nothing_so_far_is_waited_for(tmp_path: Path) -> None:
+    """Snakemake is killed while the `dvc` of a stage still starts; elsewhere another one runs."""
+    assert alone.SINGLE in (ROOT / "Snakefile").read_text()
+    code = "import time; time.sleep(1.5)"
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    words = [sys.executable, "-c", code, *alone.SINGLE.split(), "--single-item", "collect"]
+    with subprocess.Popen(words, cwd=here) as orphan:
+        hold_and_leave(there)
+        assert orphan.poll() is None
+        hold_and_leave(here)
+        assert orphan.poll() == 0
+
+
 def test_the_second_waits_until_the_first_has_ended(tmp_path: Path) -> None:
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     (tmp_path / "foreframe").symlink_to(ROOT / "foreframe")

@@ -72,7 +72,7 @@ def test_an_autoencoder_of_other_levels_needs_no_priors() -> None:
 @pytest.mark.usefixtures("toys")
 def test_choices_and_contexts_are_those_of_priors_where_nothing_else_predicts() -> None:
     content, base = sections()
-    content["sampling"] = {**base["sampling"], "choices": CHOICES}
+    content["sampling"] = {**base["sampling"], "choices": CHOICES, "means": {}}
     content["protocols"]["long"] = {"like": "driving", "changes": {"futures": {"context": 15}}}
     with pytest.raises(UserError, match=r"choices\.drawn\.mode is missing(.|\n)*at most 12"):
         study.resolve(content, "study", base)

@@ -98,6 +98,11 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("priors.bottom.kernel", [3, 7], r"p: priors\.bottom\.kernel"),
         ("sampling.choices.argmax.mode", "max", r"p: sampling\.choices\.argmax\.mode"),
         ("sampling.choices.sampled.temperature", 0.0, r"choices\.sampled\.temperature"),
+        ("sampling.means.mean.of", "drawn", r"means\.mean\.of is drawn; choices has: argmax, sam"),
+        ("sampling.means.mean.of", "argmax", r"means\.mean\.of is argmax(.|\n)*that draws"),
+        ("sampling.means.mean.futures", 1, r"p: sampling\.means\.mean\.futures"),
+        ("sampling.means.real", {"of": "sampled", "futures": 2}, r"means\.real: this name is"),
+        ("sampling.means.argmax", {"of": "sampled", "futures": 2}, r"argmax: a choice has this"),
         ("compute.device", "gpu", r"p: compute\.device: .*'auto', 'cpu' or 'cuda'"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from foreframe.config.sampling import Drawing
 from foreframe.data.clips import Clips
 from foreframe.evaluation import likelihood, scoring, state_probe
 from foreframe.evaluation.drawing import Task
@@ -115,7 +116,7 @@ def test_generated_clips_are_measured_beside_the_mean_frame(
 
         def read(place: int, futures: range) -> torch.Tensor:
             rows, real = slice(place, place + 1), source.read([place])
-            return task.predict(rows, real, Heat(temperature=1.0), futures).frames
+            return task.predict(rows, real, Drawing(Heat(temperature=1.0)), futures).frames
 
         metrics = scoring.metrics(protocol, tmp_path, torch.device("cpu"))
         measured = scoring.score(clips, metrics, [Entry("toy", 3, read)], 2)

@@ -35,7 +35,7 @@ def there(analysed: Analysed, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk with the files of the analysis, and the data that it was made of."""
     inputs = [analysed.inputs[name] for name in ("frames", "latents")]
     sections = {
-        "sampling": {"choices": {choice: {} for choice in CHOICES}},
+        "sampling": {"show": 1, "choices": {choice: {} for choice in CHOICES}, "means": {}},
         "report": {"title": "t", "author": "a", "protocol": None},
     }
     folder = tmp_path_factory.mktemp("settings")
