@@ -117,7 +117,8 @@ def line(card: Mapping[str, Any]) -> str:
 
 def _said(number: Mapping[str, Any]) -> str:
     values = (shown(number["ours"]["value"], number), shown(number["theirs"]["value"], number))
-    return f"{number['label']} {values[0]} (best baseline, {number['theirs']['name']}: {values[1]})"
+    ours, theirs = (number[side]["name"] for side in ("ours", "theirs"))
+    return f"{number['label']} {values[0]} by {ours} (best baseline, {theirs}: {values[1]})"
 
 
 def shown(value: float | None, number: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ VERDICTS = {
         (
             "both are better than the best simple baseline",
             "against 21.2 dB for the strongest rule without a network (copy last frame)",
-            "The best way of choosing codes by PSNR is argmax with 22.83 dB",
+            "The best way to predict by PSNR is argmax, with 22.83 dB",
             "1.66 dB (1.06 to 2.32) above the strongest rule without a network, copy last frame",
             "0.041 (0.031 to 0.052) above copy last frame",
             "The mean PSNR is above those of all such rules in every predicted frame",
@@ -50,7 +50,7 @@ VERDICTS = {
         (
             "neither is better than the best simple baseline",
             "against 23.6 dB for the strongest rule without a network (mean frame)",
-            "The best way of choosing codes by PSNR is sampled with 19.20 dB",
+            "The best way to predict by PSNR is sampled, with 19.20 dB",
             "4.40 dB (3.74 to 5.00) below the strongest rule without a network, mean frame",
             "0.110 (0.099 to 0.120) below mean frame",
             "The mean PSNR is first no higher than that of copy last frame in predicted frame 1, "

@@ -98,8 +98,8 @@ def test_the_readme_gets_the_clip_and_the_line_between_its_marks(project: Path) 
         picture, numbers = filter(None, shown.splitlines())
         assert picture == "![A clip of true and predicted frames.](docs/futures.webp)"
         assert numbers == (
-            "PSNR 18.10 dB (best baseline, last frame: 20.09 dB); "
-            "SSIM – (best baseline, last frame: 20.09 dB)."
+            "PSNR 18.10 dB by argmax (best baseline, last frame: 20.09 dB); "
+            "SSIM – by argmax (best baseline, last frame: 20.09 dB)."
         )
     made = project / "reports/driving/clip.webp"
     assert (project / showcase.CLIP).read_bytes() == made.read_bytes()

@@ -69,7 +69,8 @@ def test_equal_numbers_are_no_lead_and_unknown_ones_no_verdict() -> None:
 def test_a_line_says_each_number_and_its_baseline() -> None:
     card = {"numbers": [of("higher", ["two"], ["copy"]), of("lower", ["lost"], ["mean"])]}
     assert opening.line(card) == (
-        "Score 5.0 dB (best baseline, the copy: 4.0 dB); Score – (best baseline, the mean: 1.0 dB)."
+        "Score 5.0 dB by our two (best baseline, the copy: 4.0 dB); "
+        "Score – by our lost (best baseline, the mean: 1.0 dB)."
     )
 
 
