@@ -238,6 +238,21 @@ def test_where_the_model_falls_behind_a_constant_image_is_said(right: Path, tmp_
         assert "above those of all such rules" not in page
 
 
+def test_a_best_forecast_that_is_a_mean_of_futures_is_called_so(right: Path) -> None:
+    sections = report_studies.parameters()
+    choices = sections["sampling"]["choices"]
+    sections["sampling"] |= {
+        "choices": {"sampled": choices["sampled"]},
+        "means": {"argmax": {"of": "sampled", "futures": 4}},
+    }
+    page = report_studies.words(right, "driving", sections)
+    single = numbers.PREDICTORS["sampled"]
+    assert f"by argmax, the mean of 4 futures (a single future: {single:.1f} dB)" in page
+    assert "argmax is the mean of 4 futures by sampled, pixel by pixel" in page
+    assert f"A single future by sampled has {single:.2f} dB and is by PSNR" in page
+    assert "the mean of 4 futures" not in report_studies.words(right, "driving")
+
+
 def test_an_interval_that_holds_zero_settles_nothing(right: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(right, tmp_path / "unsettled")
 

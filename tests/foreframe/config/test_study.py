@@ -101,7 +101,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         (
             "sampling.means.averaged.of",
             "drawn",
-            r"means\.averaged\.of is drawn; choices has: argmax, sam",
+            r"means\.averaged\.of is drawn; choices has: argmax",
         ),
         ("sampling.means.averaged.of", "argmax", r"means\.averaged\.of is argmax(.|\n)*that draws"),
         ("sampling.means.averaged.futures", 1, r"p: sampling\.means\.averaged\.futures"),
