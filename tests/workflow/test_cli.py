@@ -68,7 +68,7 @@ def test_predict_is_a_function_of_the_seed(by_dvc: smoke.Clone, own: Path, tmp_p
         ("no.mp4", "f.mp4", (), "no.mp4 does not exist"),
         ("README.md", "f.mp4", (), "cannot be read as a video"),
         ("OWN", "f.txt", (), "one of the endings .mp4, .webm, .gif"),
-        ("OWN", "f.mp4", ("--choice", "best"), "sampling.choices has: argmax, sampled"),
+        ("OWN", "f.mp4", ("--choice", "best"), "sampling has: argmax, sampled, averaged."),
         ("OWN", "f.mp4", ("--frames", "0"), "Predict at least 1"),
         ("SHORT", "f.mp4", (), "the study needs 8"),
     ],
