@@ -60,8 +60,10 @@ def drawings(
     """Return how the futures of a file of samples were drawn, by name.
 
     Raises:
-        ArtefactError: other models drew them.
+        ArtefactError: other models drew them, or an older version of this project wrote the file.
     """
+    if "sampling" not in samples.attrs:
+        raise ArtefactError(f"{path} does not say how its futures were drawn. {facts.CURE}")
     sampling = reading.validate(Sampling, json.loads(samples.attrs["sampling"]), f"{path}")
     found = dict(sorted(sampling.drawings(predictor.options).items()))
     known = settings_digests(predictor, found)

@@ -156,7 +156,8 @@ def _sampled(outs: Sequence[Path]) -> int | None:
             continue
         with hdf5.opening(path, "samples") as file:
             levels = json.loads(file.attrs["operations"]).values()
-            if not levels:  # a predictor that has no codes
+            # Without codes, or of an older version: nothing is known.
+            if not levels or "sampling" not in file.attrs:
                 return None
             sampling = Sampling.model_validate_json(file.attrs["sampling"])
             stored = [(name, f"{name}/frames") for name in sampling.names]

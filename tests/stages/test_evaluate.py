@@ -152,6 +152,16 @@ def test_samples_of_another_study_are_refused(study: Study, spoil: Callable[[Stu
     assert not any(study.path(name).exists() for name in OUTPUTS)
 
 
+def test_samples_of_an_older_version_are_refused_with_the_cure(study: Study) -> None:
+    with h5py.File(study.path("samples"), "r+") as file:
+        del file.attrs["sampling"]
+    with pytest.raises(
+        ArtefactError, match=r"does not say how its futures were drawn\. .*dvc repro"
+    ):
+        study.evaluate()
+    assert not any(study.path(name).exists() for name in OUTPUTS)
+
+
 def test_samples_of_other_programs_stand_beside_the_studys_own(study: Study) -> None:
     with h5py.File(study.path("samples")) as file:
         last = file["real"][:, CONTEXT - 1 : CONTEXT]

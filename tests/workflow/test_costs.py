@@ -46,6 +46,16 @@ def test_parameters_and_operations_are_those_of_the_facts(by_dvc: smoke.Clone) -
     assert rows["split"].parameters is rows["split"].operations is None
 
 
+def test_samples_of_an_older_version_show_dashes(by_dvc: smoke.Clone, tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    path = tmp_path / "samples/driving.h5"
+    path.write_bytes((by_dvc.folder / "data/driving/samples/driving.h5").read_bytes())
+    assert costs._sampled([path]) is not None
+    with h5py.File(path, "r+") as file:
+        del file.attrs["sampling"]
+    assert costs._sampled([path]) is None
+
+
 def test_a_clone_without_a_log_shows_dashes(tmp_path: Path) -> None:
     clone = smoke.clone(tmp_path / "clone")
     text = smoke.foreframe(clone.folder, "costs").stdout
