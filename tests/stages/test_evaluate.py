@@ -156,7 +156,7 @@ def test_samples_of_an_older_version_are_refused_with_the_cure(study: Study) -> 
     with h5py.File(study.path("samples"), "r+") as file:
         del file.attrs["sampling"]
     with pytest.raises(
-        ArtefactError, match=r"does not say how its futures were drawn\. .*dvc repro"
+        ArtefactError, match=r"how its futures were drawn\. .*dvc repro"
     ):
         study.evaluate()
     assert not any(study.path(name).exists() for name in OUTPUTS)
