@@ -155,9 +155,7 @@ def test_samples_of_another_study_are_refused(study: Study, spoil: Callable[[Stu
 def test_samples_of_an_older_version_are_refused_with_the_cure(study: Study) -> None:
     with h5py.File(study.path("samples"), "r+") as file:
         del file.attrs["sampling"]
-    with pytest.raises(
-        ArtefactError, match=r"how its futures were drawn\. .*dvc repro"
-    ):
+    with pytest.raises(ArtefactError, match=r"how its futures were drawn\. .*dvc repro"):
         study.evaluate()
     assert not any(study.path(name).exists() for name in OUTPUTS)
 
