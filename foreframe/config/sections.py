@@ -48,6 +48,7 @@ class Study(Strict):
     predictors: dict[Name, Annotated[PredictorSettings, Kind("foreframe.predictors")]]
     classifiers: dict[Name, Annotated[ClassifierSettings, Kind("foreframe.classifiers")]]
     sampling: Sampling
+    samplings: dict[Name, Sampling]  # of predictors that are drawn in other ways
     protocols: dict[Name, ProtocolSettings]
     evaluation: Evaluation
     search: Search | None
@@ -59,7 +60,16 @@ class Study(Strict):
 
 
 # Sections of entries by name. A study that has none of a kind leaves the section out.
-NAMED = ("data", "autoencoders", "latents", "priors", "predictors", "classifiers", "protocols")
+NAMED = (
+    "data",
+    "autoencoders",
+    "latents",
+    "priors",
+    "predictors",
+    "classifiers",
+    "samplings",
+    "protocols",
+)
 # Single sections: those that a base lends, and those that a study may do without.
 LENT = ("seed", "compute", "sampling", "evaluation")
 OPTIONAL = ("sources", "search", "finetune", "steering", "analysis")

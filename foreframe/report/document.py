@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foreframe.config.reading import merged
-from foreframe.config.sampling import Sampling
 from foreframe.report.desk import Run, ordered
 from foreframe.report.library import Library
 from foreframe.report.reading import Reader
@@ -55,17 +54,13 @@ def of(
         "pictures": list(pictures),
         "environments": _environments(reader),
         "protocols": _protocols(reader),
-        "evaluations": _evaluations(reader, _drawn(sections.get("sampling"))),
+        "evaluations": _evaluations(reader, settings.drawn),
         "analyses": {
             name: reader.facts(name, artefact.run)
             for name in ANALYSES
             for artefact in library.of(name)
         },
     }
-
-
-def _drawn(section: Mapping[str, Any] | None) -> list[str]:
-    return [] if section is None else Sampling.model_validate(section).names
 
 
 def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from foreframe.config import reading
 from foreframe.config.report import Report
+from foreframe.config.sampling import Sampling
 from foreframe.errors import UserError
 
 Section = Mapping[str, Any]
@@ -44,6 +45,16 @@ class Settings:
     def title(self) -> str:
         """The title that the study has, or one that its data allow."""
         return self.report.title or TITLES[self.driving]
+
+    @property
+    def drawn(self) -> list[str]:
+        """The rows that every sampling gives, choices and means, each name once."""
+        every: list[Section] = []
+        for sections in self.files.values():
+            every += [sections["sampling"]] if "sampling" in sections else []
+            every += [raw for raw in sections.get("samplings", {}).values() if "like" not in raw]
+        names = [name for raw in every for name in Sampling.model_validate(raw).names]
+        return list(dict.fromkeys(names))
 
     def section(self, key: str) -> Any:
         """Return what stands under a dotted key: of a run, or of the first file that has it.

@@ -36,7 +36,7 @@ class Settings(Chart):
 def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     """Draw the panels side by side."""
     series = desk.series(*settings.table.split(" / "))
-    every = ordered(series["predictor"].unique(), desk.choices)
+    every = ordered(series["predictor"].unique(), desk.settings.drawn)
     lines = desk.each_choice(settings.lines) or {name: plain(name) for name in every}
     found = {panel: _lines(settings, series, panel, lines) for panel in settings.panels}
     shown = {panel: rows for panel, rows in found.items() if rows}

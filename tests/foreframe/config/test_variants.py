@@ -80,6 +80,7 @@ def test_a_variant_written_out_is_the_same_study() -> None:
         ("latents", "dense", {"train_stride": 0}, r"latents\.dense\.train_stride"),
         ("data", "other", {"like": "driving", "changes": {"widht": {}}}, r"other\.widht is no"),
         ("data", "other", {"videos": "v"}, r"other\.(source|split) is missing"),
+        ("samplings", "cool", {"show": 1, "choices": {}, "means": {}}, r"samplings\.cool\.choices"),
         ("protocols", "full_clip", {"like": "driving", "changes": {"futures": {"horizon": 0}}},
          r"protocols\.full_clip\.futures\.horizon"),
     ],

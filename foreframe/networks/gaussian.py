@@ -1,0 +1,58 @@
+"""Gaussians with independent dimensions: what a latent, a base density or a pixel is drawn from.
+
+Shapes: B rows, then any others, alike for means and deviations.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# What keeps a deviation that comes out of a network above 0.
+SMALLEST = 1e-8
+LOG_TWO_PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """N(mean, deviation^2) in each dimension, independently of the others."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, raw: Tensor, dim: int = 1) -> Self:
+        """Return the one that a network's output says, half of `dim` for each: mean, deviation.
+
+        The deviation is softplus(raw) + 1e-8: unlike exp it grows no faster than its argument.
+        """
+        mean, raw = raw.chunk(2, dim)
+        return cls(mean, functional.softplus(raw) + SMALLEST)
+
+    @classmethod
+    def standard(cls, like: Tensor) -> Self:
+        """Return N(0, 1) of a tensor's shape, type and device."""
+        return cls(torch.zeros_like(like), torch.ones_like(like))
+
+    def sample(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return mean + temperature x deviation x noise, of standard normal noise."""
+        return self.mean + temperature * self.deviation * noise
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return the log density in each dimension, in nats."""
+        standard = (value - self.mean) / self.deviation
+        return -0.5 * (standard.square() + LOG_TWO_PI) - self.deviation.log()
+
+    def divergence(self, other: "Gaussian") -> Tensor:
+        """Return KL(self || other) in each dimension, in nats."""
+        ratio = self.deviation / other.deviation
+        shift = (self.mean - other.mean) / other.deviation
+        return 0.5 * (ratio.square() + shift.square() - 1) - ratio.log()
+
+
+def total(values: Tensor) -> Tensor:
+    """Return the sum (B,) over all dimensions of each row."""
+    return values.flatten(1).sum(dim=1)

@@ -1,0 +1,326 @@
+"""Predictors that go frame by frame and keep a state: what they share, written once.
+
+A kind says what given frames tell (`encode`), how a future begins after them (`start`), how it goes
+on by a frame (`advance`), and what the true frames of a clip cost (`terms`). Prediction, likelihood
+and loss follow from these.
+
+Shapes: N clips, B futures or samples of them, C channels of the view, t given frames, h predicted
+ones, T = t + h, S scored ones, H rows, W columns, K samples.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from foreframe.config.sampling import Options
+from foreframe.config.training import Ramp
+from foreframe.errors import UserError
+from foreframe.models import SingleLoss
+from foreframe.predictors import Context, LogWeights, Prediction
+from foreframe.predictors.learned import LearnedPredictor, PredictorSettings
+from foreframe.randomness import Draws, Numbers, Shape, generator
+from foreframe.training.objective import Moment, Objective, Plain
+
+# Futures that are drawn at once, copies of the last one filling up. The last bits of a convolution
+# depend on how many rows it has, and a future is fed back: with a fixed number it is the same one
+# whatever else is asked for.
+WIDTH = 8
+
+State = TypeVar("State")
+
+
+class Noise(Protocol):
+    """Random numbers of B rows, by what they are for and the frame (from 0) they are for."""
+
+    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard normal numbers (B, *shape)."""
+
+    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard Gumbel numbers (B, *shape)."""
+
+
+@dataclass(frozen=True)
+class Fresh(Noise):
+    """Those of a training step or a validation batch, in the order in which they are asked for."""
+
+    numbers: Numbers
+    count: int
+    device: torch.device
+
+    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard normal numbers (B, *shape)."""
+        return self.numbers.normal((self.count, *shape)).to(self.device)
+
+    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard Gumbel numbers (B, *shape)."""
+        uniform = self.numbers.uniform((self.count, *shape), dtype=torch.float64)
+        return (-torch.log(-torch.log(uniform))).float().to(self.device)
+
+
+@dataclass(frozen=True)
+class Drawn(Noise):
+    """Those of futures: a function of the future, the purpose and the frame, and of nothing else.
+
+    `use` keeps apart what the same future is drawn for: to be seen, or to be scored.
+    """
+
+    draws: Draws
+    use: str
+    device: torch.device
+
+    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard normal numbers (B, *shape)."""
+        return self.draws.normal(f"{self.use} {purpose}", (time,), shape).to(self.device)
+
+    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard Gumbel numbers (B, *shape)."""
+        return self.draws.gumbel(f"{self.use} {purpose}", (time,), shape).to(self.device)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What S true frames of B clips cost, in nats, given the frames before each.
+
+    Attributes:
+        nll: (B,S), -log p(x_t | z up to t, frames before t), in units of the view's numbers (see
+            `Recurrent.grey_level`), with z drawn from the posterior.
+        kl: (B,S) of each latent by name, KL(q(z_t) || p(z_t)), summed over its dimensions.
+        log_ratio: (B,S), log p(z_t) - log q(z_t) of the z that was drawn; None: nothing is drawn.
+        about: further values (B,S) by name, such as what an analysis looks at.
+    """
+
+    nll: Tensor
+    kl: Mapping[str, Tensor] = field(default_factory=dict)
+    log_ratio: Tensor | None = None
+    about: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class RecurrentSettings(PredictorSettings):
+    """What the settings of every kind here have.
+
+    A model that draws latents minimises -log p + weight x KL. `kl_weight` is that weight and its
+    warm-up (Bowman et al. 2016); below `free_bits` nats a step and latent the KL costs no more and
+    no less (Kingma et al. 2016), 0 turns this off.
+    """
+
+    kl_weight: Ramp
+    free_bits: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _is_given_frames_alone(self) -> Self:
+        if self.actions != "none" or self.labels:
+            raise ValueError(
+                f"A predictor of the kind {self.kind} is given frames alone. Set actions to none "
+                "and labels to []."
+            )
+        return self
+
+
+class LatentOptions(Options):
+    """How the latents of a future are drawn, and the frame that they say.
+
+    `latents: mean` takes the mean of the prior, `sample` draws with `temperature` times its
+    deviation. `frames` says the same of the distribution of a frame; a kind may know its mean only.
+    """
+
+    latents: Literal["mean", "sample"]
+    temperature: Annotated[float, Field(gt=0)]
+    frames: Literal["mean", "sample"]
+
+    @property
+    def random(self) -> bool:
+        """Whether anything is drawn."""
+        return "sample" in (self.latents, self.frames)
+
+    @property
+    def scale(self) -> float:
+        """What the deviation of the prior is multiplied by."""
+        return self.temperature if self.latents == "sample" else 0.0
+
+    @model_validator(mode="after")
+    def _mean_has_no_temperature(self) -> Self:
+        if self.latents == "mean" and self.temperature != 1:
+            raise ValueError("latents: mean uses no temperature. Set it to 1.0, or draw them.")
+        return self
+
+
+class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
+    """A learned predictor that goes frame by frame.
+
+    Attributes:
+        needs: how many frames must be given.
+    """
+
+    settings: RecurrentSettings
+    needs: int = 1
+
+    @abstractmethod
+    def encode(self, x_NCtHW: Tensor) -> State:
+        """Return what given frames tell, without random numbers: rows (N,...) for `start`."""
+
+    @abstractmethod
+    def start(self, seen: State, options: Any, noise: Noise) -> State:
+        """Return the state (B,...) of futures after the given frames, of what these tell."""
+
+    @abstractmethod
+    def advance(self, state: State, time: int, options: Any, noise: Noise) -> tuple[Tensor, State]:
+        """Return frame `time` (B,C,H,W) of futures and the state after it."""
+
+    @abstractmethod
+    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
+        """Return what the frames from `given` on cost, each given the true ones before it.
+
+        Latents of the given frames are drawn as `start` draws them and cost nothing; those of
+        scored frames are drawn from the posterior, which may look ahead.
+        """
+
+    @property
+    def grey_level(self) -> float:
+        """The width of a grey level where `terms` are densities; 1 where they are probabilities."""
+        return self.scaling.grey_level
+
+    @property
+    def trained_from(self) -> int:
+        """The first frame of a clip that the loss looks at."""
+        return self.needs
+
+    def loss(self, batch: Mapping[str, Any], moment: Moment) -> dict[str, Tensor]:
+        """Return nats of a clip: -log p + weight x KL, the mean over the batch.
+
+        Beside it -log p and each latent's KL, for each value of a frame, and the weight.
+        """
+        x_BCTHW = batch["x"]
+        terms = self.terms(
+            x_BCTHW, self.trained_from, Fresh(moment.numbers, len(x_BCTHW), x_BCTHW.device)
+        )
+        weight = moment.ramp(self.settings.kl_weight)
+        loss = terms.nll.sum(dim=1).mean()
+        for kl in terms.kl.values():
+            loss = loss + weight * kl.clamp_min(self.settings.free_bits).sum(dim=1).mean()
+        values = terms.nll.shape[1] * x_BCTHW[0, :, 0].numel()
+        found = {name: kl.sum(dim=1).mean() / values for name, kl in terms.kl.items()}
+        return {
+            "loss": loss,
+            "nll": (terms.nll.sum(dim=1).mean() / values).detach(),
+            **{f"kl_{name}": value.detach() for name, value in found.items()},
+            "kl_weight": torch.tensor(weight),
+        }
+
+    def prepare(self, batch: Mapping[str, Any], moment: Moment) -> None:
+        """Set what depends on data from the run's first batch; without gradients."""
+
+    def objective(self) -> Objective[Any]:
+        """Return the minimisation of `loss`, begun by `prepare`."""
+        return _Prepared(self)
+
+    @torch.no_grad()
+    def _predict(self, context: Context, horizon: int, options: Any, draws: Draws) -> Prediction:
+        if context.given < self.needs:
+            raise UserError(
+                f"{self.name} is given {context.given} frames and needs {self.needs}. Raise the "
+                "protocol's context."
+            )
+        seen, rows = self._seen(context, draws.seed), context.places(draws)
+        frames = [
+            self._roll(part(seen, rows[chosen]), context.given, horizon, options, draws.of(chosen))
+            for chosen in _filled(len(draws))
+        ]
+        return Prediction(torch.cat(frames)[: len(draws)])
+
+    def _seen(self, context: Context, seed: int) -> State:
+        # Clip by clip: what a clip tells must not depend on which others are asked for.
+        clips = [
+            self.encode(self._inward(frames[None], generator(seed, "dequantise", number)))
+            for frames, number in zip(context.frames, context.numbers, strict=True)
+        ]
+        return joined(clips)
+
+    def _inward(self, frames_BTHWC: Tensor, numbers: Numbers) -> Tensor:
+        device = next(self.parameters()).device
+        return self.scaling.inward(frames_BTHWC.to(device), numbers)
+
+    def _roll(self, seen: State, given: int, horizon: int, options: Any, draws: Draws) -> Tensor:
+        """Return uint8 frames (B,h,H,W,3) of futures, from rows of what their contexts tell."""
+        noise = Drawn(draws, "predict", next(self.parameters()).device)
+        state = self.start(seen, options, noise)
+        frames = []
+        for time in range(given, given + horizon):
+            x_BCHW, state = self.advance(state, time, options, noise)
+            frames.append(x_BCHW)
+        return self.scaling.outward(torch.stack(frames, dim=2)).cpu()
+
+    @torch.no_grad()
+    def likelihood(self, context: Context, future_NhHWC: Tensor, draws: Draws) -> LogWeights:
+        """Return log p(x, z) - log q(z | x) of whole trajectories z, each of the draws one.
+
+        Raises:
+            UserError: the predictor has no likelihood.
+        """
+        if self.likelihood_kind == "none":
+            return super().likelihood(context, future_NhHWC, draws)
+        clips_NTHWC = torch.cat([context.frames, future_NhHWC], dim=1)
+        rows = context.places(draws)
+        parts = [
+            self._log_weights(clips_NTHWC[rows[chosen]], context.given, draws.of(chosen))
+            for chosen in _filled(len(draws))
+        ]
+        values_B = torch.cat(parts)[: len(draws)]
+        values_KN = values_B.unflatten(0, (len(context.numbers), -1)).T
+        shape, frames = self.given.shape, future_NhHWC.shape[1]
+        dimensions = frames * shape.channels * shape.height * shape.width
+        return LogWeights(values_KN, dimensions, self.grey_level)
+
+    def _log_weights(self, clips_BTHWC: Tensor, given: int, draws: Draws) -> Tensor:
+        """Return the log weight (B,) of a trajectory of each clip, float64 on the CPU."""
+        numbers = [
+            generator(draws.seed, "dequantise", clip, future)
+            for clip, future in zip(draws.clips, draws.futures, strict=True)
+        ]
+        x_BCTHW = torch.cat(
+            [self._inward(clip[None], own) for clip, own in zip(clips_BTHWC, numbers, strict=True)]
+        )
+        terms = self.terms(x_BCTHW, given, Drawn(draws, "score", x_BCTHW.device))
+        weights_BS = -terms.nll if terms.log_ratio is None else terms.log_ratio - terms.nll
+        return weights_BS.double().sum(dim=1).cpu()
+
+
+class _Prepared(Plain[Any]):
+    def __init__(self, predictor: Recurrent[Any]) -> None:
+        super().__init__(predictor, predictor.loss)
+        self._predictor = predictor
+
+    def start(self, batch: Mapping[str, Any], moment: Moment) -> None:
+        self._predictor.prepare(batch, moment)
+
+
+def _filled(count: int) -> Iterator[list[int]]:
+    """Yield `WIDTH` rows at a time of so many; the last ones are the last row again."""
+    for begin in range(0, count, WIDTH):
+        yield [min(row, count - 1) for row in range(begin, begin + WIDTH)]
+
+
+def part(state: State, rows: Tensor) -> State:
+    """Return some rows of every tensor in a state of tuples, lists, dictionaries and None."""
+    return _each(lambda tensors: tensors[0][rows.to(tensors[0].device)], [state])
+
+
+def joined(states: Sequence[State]) -> State:
+    """Return states of equal make as one, the rows of their tensors one after the other."""
+    return _each(torch.cat, states)
+
+
+def _each(change: Any, states: Sequence[Any]) -> Any:
+    first = states[0]
+    if first is None:
+        return None
+    if isinstance(first, Tensor):
+        return change(list(states))
+    if isinstance(first, Mapping):
+        return {key: _each(change, [state[key] for state in states]) for key in first}
+    parts = [_each(change, values) for values in zip(*states, strict=True)]
+    return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
