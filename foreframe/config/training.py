@@ -47,11 +47,18 @@ class Plateau(Strict):
     patience: Count
 
 
+class Decline(Strict):
+    """A step size that stays until step `begin`, then falls evenly to 0 at the last step."""
+
+    begin: Natural
+
+
 class _Optimizer(Strict):
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]  # adamw: decoupled; others: L2, in the gradient
     clip: Positive | None  # largest global norm; null: no clipping
-    schedule: Literal["constant", "cosine"] | Plateau  # cosine falls to 0 at the last step
+    # cosine falls to 0 at the last step
+    schedule: Literal["constant", "cosine"] | Plateau | Decline
     warmup_steps: Natural
 
 

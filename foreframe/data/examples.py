@@ -4,9 +4,8 @@ Pixels stay 8-bit until they are on the device, where `foreframe.data.scaling` m
 them. Suffixes: B clips, T frames, H height, W width, A action channels, S states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Required, Self, TypedDict
 
 import h5py
@@ -71,13 +70,9 @@ class Examples:
             clip_TS[:] = rows_NS[start : start + length]
         return torch.from_numpy(found_BTS)
 
-    def _refuse(self, path: Path) -> None:
-        for wanted, name in ((self.view.of == "states", "states"), (self.with_actions, "actions")):
-            if wanted and name not in self._file:
-                raise UserError(
-                    f"{path} has no {name}: its source {self._file.attrs['source']} gives none. "
-                    f"Do without {name}, or take a source that has them."
-                )
+    def _refuse(self) -> None:
+        asked = {"states": self.view.of == "states", "actions": self.with_actions}
+        refuse_lacking(self._file, [name for name, wanted in asked.items() if wanted])
         labels.of_clips(self._file, self.with_labels, [])
 
     def __enter__(self) -> Self:
@@ -91,10 +86,24 @@ class Examples:
         with ExitStack() as stack:
             self._file: h5py.File = stack.enter_context(frames_file.opening(path))
             stack.enter_context(self.clips)
-            self._refuse(path)
+            self._refuse()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Close the file."""
         self._stack.close()
+
+
+def refuse_lacking(file: h5py.File, names: Iterable[str]) -> None:
+    """Refuse data that lack what is asked for beside the frames.
+
+    Raises:
+        UserError: names what is missing, and the cure.
+    """
+    for name in names:
+        if name not in file:
+            raise UserError(
+                f"{file.filename} has no {name}: its source {file.attrs['source']} gives none. "
+                f"Do without {name}, or take a source that has them."
+            )

@@ -19,7 +19,7 @@ from foreframe.data import actions as recorded
 from foreframe.data import frames as frames_file
 from foreframe.data import labels
 from foreframe.data.clips import SplitRuns, load_split
-from foreframe.data.examples import Batch, Examples
+from foreframe.data.examples import Batch, Examples, refuse_lacking
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
 from foreframe.models import AnyModel, Role, Shape
@@ -76,8 +76,15 @@ class Lesson:
 
     @property
     def shape(self) -> Shape:
-        """What a model sees of a clip."""
+        """What a model sees of a clip; states are as many channels of a single pixel.
+
+        Raises:
+            UserError: the view is of states, and the data have none.
+        """
         with frames_file.opening(self.files.frames) as file:
+            if self.view.of == "states":
+                refuse_lacking(file, ["states"])
+                return Shape(file["states"].shape[1], self.view.frames, 1, 1)
             _, height, width, _ = file["frames"].shape
         return Shape(self.view.colours, self.view.frames, height, width)
 

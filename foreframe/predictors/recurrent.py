@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from foreframe.config.sampling import Options
-from foreframe.config.training import Ramp
+from foreframe.config.training import Plan, Ramp
 from foreframe.errors import UserError
 from foreframe.models import SingleLoss
 from foreframe.predictors import Context, LogWeights, Prediction
@@ -110,6 +110,7 @@ class RecurrentSettings(PredictorSettings):
 
     kl_weight: Ramp
     free_bits: Annotated[float, Field(ge=0)]
+    training: Plan
 
     @model_validator(mode="after")
     def _is_given_frames_alone(self) -> Self:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from foreframe.config.training import OptimizerSettings, Plateau
+from foreframe.config.training import Decline, OptimizerSettings, Plateau
 
 
 def learning_rate(
@@ -11,8 +11,9 @@ def learning_rate(
 ) -> float:
     """Return the step size of step `step` (from 0) of `steps`.
 
-    It rises linearly over the warm-up, then stays, falls to 0 along half a cosine, or falls by a
-    factor whenever the values `judged`, one for each validation so far, have stopped falling.
+    It rises linearly over the warm-up, then stays, falls to 0 along half a cosine or, from some
+    step on, along a line, or falls by a factor whenever the values `judged`, one for each
+    validation so far, have stopped falling.
     """
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
@@ -21,6 +22,9 @@ def learning_rate(
     if isinstance(settings.schedule, Plateau):
         stalls = count_stalls(judged, settings.schedule.patience)
         return settings.learning_rate * settings.schedule.factor**stalls
+    if isinstance(settings.schedule, Decline):
+        left = (steps - step) / max(1, steps - settings.schedule.begin)
+        return settings.learning_rate * min(1.0, left)
     progress = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foreframe.config.training import Ramp, Training
+from foreframe.config.training import Ramp
 from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
@@ -30,6 +30,7 @@ from foreframe.predictors.recurrent import (
 )
 from foreframe.randomness import Draws, generator
 from foreframe.training.objective import Moment
+from tests.foreframe.training.games import plan
 
 SIDE, NOISE, SHARED = 3, 0.05, 0.2
 DRAWN = LatentOptions(latents="sample", temperature=1.0, frames="sample")
@@ -38,7 +39,6 @@ MEAN = LatentOptions(latents="mean", temperature=1.0, frames="mean")
 
 class Settings(RecurrentSettings):
     kind: Literal["toy"]
-    training: Training
 
 
 class Brightness(Recurrent[Tensor]):
@@ -114,18 +114,7 @@ def settings(**changes: Any) -> Settings:
         "labels": (),
         "kl_weight": Ramp(first=0.0, last=1.0, begin=0, steps=10, of="run"),
         "free_bits": 0.0,
-        "training": {
-            "optimizer": "adam",
-            "learning_rate": 1e-3,
-            "weight_decay": 0.0,
-            "batch_size": 2,
-            "epochs": 1,
-            "gradient_clip": None,
-            "schedule": "constant",
-            "warmup_steps": 0,
-            "log_every": 1,
-            "diverging": "stop",
-        },
+        "training": plan(),
     }
     return Settings(**(known | changes))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foreframe.config.training import OptimizerSettings, Plateau, Ramp
+from foreframe.config.training import Decline, OptimizerSettings, Plateau, Ramp
 from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from foreframe.training.optimization import Mover
@@ -119,6 +119,12 @@ def test_clip_is_on_the_norm_over_all_weights(clip: float | None, length: float)
     assert norm.item() == 5.0
     moved = torch.cat([weight.detach() for weight in weights])
     torch.testing.assert_close(moved, -torch.tensor([3.0, 4.0]) * length / 5)
+
+
+def test_a_decline_begins_at_its_step_and_would_end_at_0_after_the_last() -> None:
+    settings = sgd(schedule=Decline(begin=6), learning_rate=1.0)
+    steps = [learning_rate(settings, step, 10, []) for step in range(10)]
+    assert steps == pytest.approx([1] * 7 + [0.75, 0.5, 0.25])
 
 
 def test_a_weight_that_the_loss_does_not_reach_does_not_decay() -> None:
