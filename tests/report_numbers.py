@@ -113,6 +113,7 @@ def evaluation(predictors: Mapping[str, float] = PREDICTORS) -> dict[str, Any]:
         },
         "protocol_digest": "ab" * 32,
         "clips": 3,
+        "likelihood": {"bits": 3.25, "kind": "elbo", "samples": 1, "low": 3.0, "high": 3.5},
         "metrics": {
             "psnr": {"better": "higher", "unit": "dB"},
             "ssim": {"better": "higher", "unit": "1"},

@@ -20,6 +20,7 @@ from foreframe.report.library import MAIN, Artefact
 from foreframe.report.reading import Reader
 from foreframe.training.record import Training
 
+BITS = "bits_per_dimension"  # of a likelihood, whose kind and samples stand beneath it
 PASSES = 3  # a training step takes a forward pass, and a backward one that costs about two
 USAGE = "train_usage_"  # before a level: the share of its codes that occur, epoch by epoch
 # Not numbers of a run: where they ran, how they were measured, what they were set to.
@@ -172,6 +173,9 @@ def _evaluation(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     run, where = artefact.run, artefact.where
     found = reader.facts("evaluation", run, where)
     yield run, "clips", where, found["clips"]
+    if likelihood := found.get("likelihood"):
+        bits = {"mean" if key == "bits" else key: each for key, each in likelihood.items()}
+        yield from ((run, key, where, each) for _, key, _, each in flat(bits, "", BITS))
     parts = (("predictors", ""), ("differences", "lead."), ("states", "state."))
     for part, prefix in parts:
         for name, quantities in found[part].items():

@@ -17,12 +17,12 @@ from foreframe.report.desk import BOUND, Chart, Desk, ordered, plain
 class Settings(Chart):
     """`of` is `samples / predictor / quantity` with `{panel}` and `{line}` in it.
 
-    `table` is an analysis, or `run / protocol` of an evaluation; without `lines` every predictor of
-    it has one. `over` is the quantity that a line is divided by, `mark` a result between frames.
-    A panel whose quantity was not measured is left out where another was.
+    `table` is an analysis, or `run / protocol` of an evaluation, or several of these; without
+    `lines` every predictor has one. `over` is the quantity that a line is divided by, `mark` a
+    result between frames. A panel whose quantity was not measured is left out where another was.
     """
 
-    table: str
+    table: str | list[str]
     of: str
     panels: dict[str, str]
     lines: dict[str, str] = Field(default={})
@@ -35,13 +35,14 @@ class Settings(Chart):
 
 def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     """Draw the panels side by side."""
-    series = desk.series(*settings.table.split(" / "))
+    tables = [settings.table] if isinstance(settings.table, str) else settings.table
+    series = pandas.concat([desk.series(*table.split(" / ")) for table in tables])
     every = ordered(series["predictor"].unique(), desk.settings.drawn)
     lines = desk.each_choice(settings.lines) or {name: plain(name) for name in every}
     found = {panel: _lines(settings, series, panel, lines) for panel in settings.panels}
     shown = {panel: rows for panel, rows in found.items() if rows}
     if not shown:
-        raise UserError(f"none of {settings.of} was measured in {settings.table}.")
+        raise UserError(f"none of {settings.of} was measured in {', '.join(tables)}.")
     xlabel = "frame" if settings.mark else "predicted frame"
     every = canvas.subplots(1, len(shown), squeeze=False, sharey=bool(settings.ylabel))[0]
     for axes, (panel, rows) in zip(every, shown.items(), strict=True):

@@ -88,6 +88,23 @@ def test_lines_by_frame_are_the_table_and_have_colours_of_their_own(there: Desk)
             numpy.testing.assert_array_equal(line.get_ydata(), expected)
 
 
+def test_lines_of_several_evaluations_share_their_axes(
+    there: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = there.series("main", "driving")
+    other = main.assign(samples="other", mean=main["mean"] + 1)
+    monkeypatch.setattr(there, "series", lambda run, where: {"main": main, "other": other}[run])
+    raw = {"kind": "by_frame", "table": ["main / driving", "other / driving"],
+           "of": "{line} / {panel}", "panels": {"psnr": "PSNR"}, "alt": ALT,
+           "lines": {"main / argmax": "ours", "other / mean_frame": "theirs"}}  # fmt: skip
+    (axes,) = desk.draw("both", raw, there)[0].content.axes
+    table = numbers.per_frame()
+    assert [line.get_label() for line in axes.lines] == ["ours", "theirs"]
+    for line, name, more in zip(axes.lines, ("argmax", "mean_frame"), (0, 1), strict=True):
+        expected = table[table["predictor"] == name]["psnr"] + more
+        numpy.testing.assert_array_equal(line.get_ydata(), expected)
+
+
 def test_the_split_is_drawn_in_seconds(there: Desk, study: Path) -> None:
     split = facts.read(study / "data/driving/split.json", "split")
     drawn = chart("split", there).axes[0].collections

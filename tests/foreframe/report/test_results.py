@@ -57,6 +57,9 @@ def test_every_measured_number_is_in_the_table_with_its_file(there: Desk) -> Non
             assert (found.value, found.low, found.high) == (
                 score["mean"], score["low"], score["high"],
             )  # fmt: skip
+    bits = of("main", "bits_per_dimension", "driving")
+    assert (bits.value, bits.low, bits.high) == (3.25, 3.0, 3.5)
+    assert of("main", "bits_per_dimension.kind", "driving").value == "elbo"
     for name, lead in evaluation["differences"].items():
         for metric, found in lead.items():
             assert of(name, f"lead.{metric}", "driving").value == found["mean"]
