@@ -1,9 +1,10 @@
 """Gaussians with independent dimensions: what a latent, a base density or a pixel is drawn from.
 
-Shapes: B rows, then any others, alike for means and deviations.
+Shapes: B rows, S steps, then any others, alike for means and deviations.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -38,16 +39,16 @@ class Gaussian:
         return cls(torch.zeros_like(like), torch.ones_like(like))
 
     def sample(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return mean + temperature x deviation x noise, of standard normal noise."""
+        """Return mean + temperature x deviation x noise (B,...), of standard normal noise."""
         return self.mean + temperature * self.deviation * noise
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return the log density in each dimension, in nats."""
+        """Return the log density (B,...) in each dimension, in nats."""
         standard = (value - self.mean) / self.deviation
         return -0.5 * (standard.square() + LOG_TWO_PI) - self.deviation.log()
 
     def divergence(self, other: "Gaussian") -> Tensor:
-        """Return KL(self || other) in each dimension, in nats."""
+        """Return KL(self || other) in each dimension (B,...), in nats."""
         ratio = self.deviation / other.deviation
         shift = (self.mean - other.mean) / other.deviation
         return 0.5 * (ratio.square() + shift.square() - 1) - ratio.log()
@@ -56,3 +57,18 @@ class Gaussian:
 def total(values: Tensor) -> Tensor:
     """Return the sum (B,) over all dimensions of each row."""
     return values.flatten(1).sum(dim=1)
+
+
+def stacked(gaussians: Sequence[Gaussian]) -> Gaussian:
+    """Return Gaussians (B,...), one for each step, as one (B,S,...)."""
+    return Gaussian(
+        torch.stack([each.mean for each in gaussians], dim=1),
+        torch.stack([each.deviation for each in gaussians], dim=1),
+    )
+
+
+def of_steps(network: Callable[..., Gaussian], *inputs_BS: Tensor) -> Gaussian:
+    """Return the Gaussian (B,S,...) that a network says of each step, in one call."""
+    shape = inputs_BS[0].shape[:2]
+    found = network(*(each.flatten(0, 1) for each in inputs_BS))
+    return Gaussian(found.mean.unflatten(0, shape), found.deviation.unflatten(0, shape))

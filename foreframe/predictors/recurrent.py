@@ -1,8 +1,8 @@
 """Predictors that go frame by frame and keep a state: what they share, written once.
 
 A kind says what given frames tell (`encode`), how a future begins after them (`start`), how it goes
-on by a frame (`advance`), and what the true frames of a clip cost (`terms`). Prediction, likelihood
-and loss follow from these.
+on by a frame (`advance`), and what the true frames of a clip cost (`terms`). Prediction and
+likelihood follow from these; the loss is that of `variational` or of `deterministic`.
 
 Shapes: N clips, B futures or samples of them, C channels of the view, t given frames, h predicted
 ones, T = t + h, S scored ones, H rows, W columns, K samples.
@@ -11,19 +11,19 @@ ones, T = t + h, S scored ones, H rows, W columns, K samples.
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor
 
-from foreframe.config.sampling import Options
-from foreframe.config.training import Plan, Ramp
+from foreframe.config.training import Plan
 from foreframe.errors import UserError
 from foreframe.models import SingleLoss
+from foreframe.networks.noise import Drawn, Noise
 from foreframe.predictors import Context, LogWeights, Prediction
 from foreframe.predictors.learned import LearnedPredictor, PredictorSettings
-from foreframe.randomness import Draws, Numbers, Shape, generator
+from foreframe.randomness import Draws, Numbers, generator
 from foreframe.training.objective import Moment, Objective, Plain
 
 # Futures that are drawn at once, copies of the last one filling up. The last bits of a convolution
@@ -32,54 +32,6 @@ from foreframe.training.objective import Moment, Objective, Plain
 WIDTH = 8
 
 State = TypeVar("State")
-
-
-class Noise(Protocol):
-    """Random numbers of B rows, by what they are for and the frame (from 0) they are for."""
-
-    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard normal numbers (B, *shape)."""
-
-    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard Gumbel numbers (B, *shape)."""
-
-
-@dataclass(frozen=True)
-class Fresh(Noise):
-    """Those of a training step or a validation batch, in the order in which they are asked for."""
-
-    numbers: Numbers
-    count: int
-    device: torch.device
-
-    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard normal numbers (B, *shape)."""
-        return self.numbers.normal((self.count, *shape)).to(self.device)
-
-    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard Gumbel numbers (B, *shape)."""
-        uniform = self.numbers.uniform((self.count, *shape), dtype=torch.float64)
-        return (-torch.log(-torch.log(uniform))).float().to(self.device)
-
-
-@dataclass(frozen=True)
-class Drawn(Noise):
-    """Those of futures: a function of the future, the purpose and the frame, and of nothing else.
-
-    `use` keeps apart what the same future is drawn for: to be seen, or to be scored.
-    """
-
-    draws: Draws
-    use: str
-    device: torch.device
-
-    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard normal numbers (B, *shape)."""
-        return self.draws.normal(f"{self.use} {purpose}", (time,), shape).to(self.device)
-
-    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
-        """Return standard Gumbel numbers (B, *shape)."""
-        return self.draws.gumbel(f"{self.use} {purpose}", (time,), shape).to(self.device)
 
 
 @dataclass(frozen=True)
@@ -101,15 +53,8 @@ class Terms:
 
 
 class RecurrentSettings(PredictorSettings):
-    """What the settings of every kind here have.
+    """What the settings of every kind here have."""
 
-    A model that draws latents minimises -log p + weight x KL. `kl_weight` is that weight and its
-    warm-up (Bowman et al. 2016); below `free_bits` nats a step and latent the KL costs no more and
-    no less (Kingma et al. 2016), 0 turns this off.
-    """
-
-    kl_weight: Ramp
-    free_bits: Annotated[float, Field(ge=0)]
     training: Plan
 
     @model_validator(mode="after")
@@ -119,34 +64,6 @@ class RecurrentSettings(PredictorSettings):
                 f"A predictor of the kind {self.kind} is given frames alone. Set actions to none "
                 "and labels to []."
             )
-        return self
-
-
-class LatentOptions(Options):
-    """How the latents of a future are drawn, and the frame that they say.
-
-    `latents: mean` takes the mean of the prior, `sample` draws with `temperature` times its
-    deviation. `frames` says the same of the distribution of a frame; a kind may know its mean only.
-    """
-
-    latents: Literal["mean", "sample"]
-    temperature: Annotated[float, Field(gt=0)]
-    frames: Literal["mean", "sample"]
-
-    @property
-    def random(self) -> bool:
-        """Whether anything is drawn."""
-        return "sample" in (self.latents, self.frames)
-
-    @property
-    def scale(self) -> float:
-        """What the deviation of the prior is multiplied by."""
-        return self.temperature if self.latents == "sample" else 0.0
-
-    @model_validator(mode="after")
-    def _mean_has_no_temperature(self) -> Self:
-        if self.latents == "mean" and self.temperature != 1:
-            raise ValueError("latents: mean uses no temperature. Set it to 1.0, or draw them.")
         return self
 
 
@@ -189,28 +106,6 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
     def trained_from(self) -> int:
         """The first frame of a clip that the loss looks at."""
         return self.needs
-
-    def loss(self, batch: Mapping[str, Any], moment: Moment) -> dict[str, Tensor]:
-        """Return nats of a clip: -log p + weight x KL, the mean over the batch.
-
-        Beside it -log p and each latent's KL, for each value of a frame, and the weight.
-        """
-        x_BCTHW = batch["x"]
-        terms = self.terms(
-            x_BCTHW, self.trained_from, Fresh(moment.numbers, len(x_BCTHW), x_BCTHW.device)
-        )
-        weight = moment.ramp(self.settings.kl_weight)
-        loss = terms.nll.sum(dim=1).mean()
-        for kl in terms.kl.values():
-            loss = loss + weight * kl.clamp_min(self.settings.free_bits).sum(dim=1).mean()
-        values = terms.nll.shape[1] * x_BCTHW[0, :, 0].numel()
-        found = {name: kl.sum(dim=1).mean() / values for name, kl in terms.kl.items()}
-        return {
-            "loss": loss,
-            "nll": (terms.nll.sum(dim=1).mean() / values).detach(),
-            **{f"kl_{name}": value.detach() for name, value in found.items()},
-            "kl_weight": torch.tensor(weight),
-        }
 
     def prepare(self, batch: Mapping[str, Any], moment: Moment) -> None:
         """Set what depends on data from the run's first batch; without gradients."""

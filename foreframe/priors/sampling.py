@@ -25,6 +25,7 @@ from foreframe.priors.choosing import doubtful, pick
 from foreframe.priors.engines import Engine, Step, replay
 from foreframe.priors.engines.cone import Cone
 from foreframe.priors.engines.incremental import Incremental
+from foreframe.priors.engines.key_value import KeyValue
 from foreframe.priors.engines.naive import Naive
 from foreframe.priors.engines.rowwise import Rowwise
 from foreframe.priors.engines.schedule import has_attention
@@ -41,7 +42,7 @@ BUDGET = 2**32
 
 
 # Each serves some priors exactly; the first that serves one is the fastest there.
-ENGINES: tuple[type[Engine], ...] = (Wavefront, Rowwise, Incremental, Naive)
+ENGINES: tuple[type[Engine], ...] = (Wavefront, Rowwise, Incremental, KeyValue, Naive)
 
 
 def fastest(prior: AutoregressivePrior) -> type[Engine]:

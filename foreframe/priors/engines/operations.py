@@ -18,8 +18,9 @@ from foreframe import priors
 from foreframe.networks.attention import CausalAttention
 from foreframe.networks.causal import CausalConv3d
 from foreframe.priors import ACTIONS, AutoregressivePrior
-from foreframe.priors.engines import schedule
+from foreframe.priors.engines import key_value, schedule
 from foreframe.priors.snail import SnailPrior
+from foreframe.priors.transformer import TransformerPrior
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,16 @@ def sampling_operations(prior: AutoregressivePrior, given_frames: int) -> Operat
     each = rows * columns
     start, count = given_frames * each, frames * each
     naive = sum(each * forward(prior, t + 1) for t in range(given_frames, frames))
+    if isinstance(prior, TransformerPrior):
+        return Operations(
+            codes=count - start,
+            steps=count - start,
+            condition=condition(prior),
+            given=key_value.positions(prior, 0, start),
+            sampled=key_value.positions(prior, start, count)
+            + (count - start) * key_value.head(prior),
+            naive=naive,
+        )
     if not isinstance(prior, SnailPrior):
         return Operations(count - start, count - start, condition(prior), 0, naive, naive)
     steps = count - start

@@ -11,17 +11,38 @@ import torch
 
 from foreframe import autoencoders, priors
 from foreframe.models import Model, Role
+from foreframe.predictors import learned
 from foreframe.randomness import generator
 from tests.foreframe.autoencoders import small
-from tests.foreframe.priors import tiny
+from tests.foreframe.predictors import (
+    hierarchical,
+    sequential,
+    test_conv_lstm_autoencoder,
+    test_prednet,
+    test_rfn,
+    test_sequence_vae,
+    test_srnn,
+    test_svg,
+    test_vrnn,
+)
+from tests.foreframe.priors import tiny, transformers
 
-ROLES: tuple[Role[Model], ...] = (autoencoders.ROLE, priors.ROLE)  # type: ignore[assignment]
+ROLES: tuple[Role[Model], ...] = (autoencoders.ROLE, priors.ROLE, learned.ROLE)  # type: ignore[assignment]
 
 # Under its role's schema and its own name.
 KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("autoencoder", "vqvae"): lambda: small.model(bottom_sees_top=True),
     ("prior", "pixel_snail"): lambda: tiny.top(actions="input"),
     ("prior", "conditional_pixel_snail"): lambda: tiny.bottom(actions="input"),
+    ("prior", "causal_transformer"): lambda: transformers.driven(),
+    ("predictor", "conv_lstm_autoencoder"): lambda: test_conv_lstm_autoencoder.model(),
+    ("predictor", "hierarchical_vrnn"): lambda: hierarchical.model(),
+    ("predictor", "prednet"): lambda: test_prednet.model(),
+    ("predictor", "rfn"): lambda: test_rfn.ready(smoothing=True).float(),
+    ("predictor", "sequence_vae"): lambda: test_sequence_vae.made(smoothing=True),
+    ("predictor", "srnn"): lambda: sequential.ready(test_srnn.settings(smoothing=True)),
+    ("predictor", "svg"): lambda: test_svg.model(),
+    ("predictor", "vrnn"): lambda: sequential.ready(test_vrnn.settings()),
 }
 
 

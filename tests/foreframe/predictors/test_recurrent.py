@@ -15,19 +15,11 @@ from foreframe.errors import UserError
 from foreframe.metrics import bits_per_dimension
 from foreframe.models import Shape
 from foreframe.networks.gaussian import Gaussian, total
+from foreframe.networks.noise import Fresh, Noise
 from foreframe.predictors import Context
 from foreframe.predictors.learned import Given
-from foreframe.predictors.recurrent import (
-    WIDTH,
-    Fresh,
-    LatentOptions,
-    Noise,
-    Recurrent,
-    RecurrentSettings,
-    Terms,
-    joined,
-    part,
-)
+from foreframe.predictors.recurrent import WIDTH, Terms, joined, part
+from foreframe.predictors.variational import LatentOptions, Variational, VariationalSettings
 from foreframe.randomness import Draws, generator
 from foreframe.training.objective import Moment
 from tests.foreframe.training.games import plan
@@ -37,11 +29,11 @@ DRAWN = LatentOptions(latents="sample", temperature=1.0, frames="sample")
 MEAN = LatentOptions(latents="mean", temperature=1.0, frames="mean")
 
 
-class Settings(RecurrentSettings):
+class Settings(VariationalSettings):
     kind: Literal["toy"]
 
 
-class Brightness(Recurrent[Tensor]):
+class Brightness(Variational[Tensor]):
     """A frame is the one before, brightened as a whole by z ~ N(0, 1), and noisy pixel by pixel.
 
     The posterior is exact, but for `error`, which is added to its mean.
@@ -184,6 +176,14 @@ def test_another_posterior_gives_a_bound_that_closes_with_its_samples() -> None:
         for k in (1, 8, 64)
     ]
     assert gaps[0] > gaps[1] > gaps[2] > -0.05
+
+
+def test_each_sample_of_a_likelihood_dequantises_anew() -> None:
+    model = Brightness(settings(view=view(dequantise=True)))
+    known, future = context(1, 2), clips(1, 4)[:, 2:]
+    values = model.likelihood(known, future, Draws.each(0, known.numbers, range(2))).values
+    # The posterior is exact: nothing but the noise of the levels differs.
+    assert values[0] != values[1]
 
 
 def test_the_loss_weighs_the_divergence_by_the_ramp_and_not_below_free_bits() -> None:

@@ -97,7 +97,8 @@ def test_lines_of_several_evaluations_share_their_axes(
     raw = {"kind": "by_frame", "table": ["main / driving", "other / driving"],
            "of": "{line} / {panel}", "panels": {"psnr": "PSNR"}, "alt": ALT,
            "lines": {"main / argmax": "ours", "other / mean_frame": "theirs"}}  # fmt: skip
-    (axes,) = desk.draw("both", raw, there)[0].content.axes
+    content: Any = desk.draw("both", raw, there)[0].content
+    (axes,) = content.axes
     table = numbers.per_frame()
     assert [line.get_label() for line in axes.lines] == ["ours", "theirs"]
     for line, name, more in zip(axes.lines, ("argmax", "mean_frame"), (0, 1), strict=True):

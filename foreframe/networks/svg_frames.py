@@ -1,0 +1,120 @@
+"""Frames to a vector and back, with skips: the encoders and decoders of Denton and Fergus 2018.
+
+Two backbones. `dcgan` (Radford et al. 2016) halves by strided 4x4 convolutions; `vgg` (Simonyan and
+Zisserman 2015) has two or three 3x3 convolutions at each resolution and halves by maxima. Both end
+at 4x4, which one convolution turns into a vector. The decoder mirrors the encoder and is given the
+encoder's features at every resolution. The paper's frames have 64 or 128 rows; smaller ones take
+fewer stages.
+
+Shapes: B frames, C channels, F features of the vector, H rows = W columns.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from foreframe.networks.pooling import enlarge, maxima
+
+Backbone = Literal["dcgan", "vgg"]
+
+# Rows of the last picture, before the vector.
+LOWEST = 4
+# Sizes of frames: of the paper, and smaller ones.
+SIZES = (16, 32, 64, 128)
+# No features have more channels than this times the width.
+WIDEST = 8
+SLOPE = 0.2
+# Convolutions of a stage of `vgg`: two, and from the third stage on three.
+SHALLOW, DEEP = 2, 3
+
+
+def widths(rows: int, width: int) -> list[int]:
+    """Return the channels of each stage, the first being the one of the highest resolution."""
+    assert rows in SIZES, rows
+    stages = (rows // LOWEST).bit_length() - 1
+    return [width * min(2**stage, WIDEST) for stage in range(stages)]
+
+
+class FrameEncoder(nn.Module):
+    """A frame to a vector within (-1, 1), and features at every resolution."""
+
+    def __init__(
+        self, backbone: Backbone, channels: int, rows: int, width: int, features: int
+    ) -> None:
+        super().__init__()
+        found = widths(rows, width)
+        self.pools = backbone == "vgg"
+        self.stages = nn.ModuleList()
+        for stage, (inputs, outputs) in enumerate(zip([channels, *found], found, strict=False)):
+            self.stages.append(_shrinking(backbone, stage, inputs, outputs))
+        self.head = nn.Sequential(
+            nn.Conv2d(found[-1], features, LOWEST), nn.BatchNorm2d(features), nn.Tanh()
+        )
+
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return vectors (B,F) and what the decoder is given of each stage, the first first."""
+        skips = []
+        for stage in self.stages:
+            skips.append(stage(x_BCHW))
+            x_BCHW = maxima(skips[-1]) if self.pools else skips[-1]
+        return self.head(x_BCHW).flatten(1), skips
+
+
+class FrameDecoder(nn.Module):
+    """A vector to a frame within (0, 1), given features at every resolution."""
+
+    def __init__(
+        self, backbone: Backbone, channels: int, rows: int, width: int, features: int
+    ) -> None:
+        super().__init__()
+        found = widths(rows, width)
+        self.enlarges = backbone == "vgg"
+        self.head = _normalized(nn.ConvTranspose2d(features, found[-1], LOWEST))
+        self.stages = nn.ModuleList()
+        for stage in reversed(range(len(found))):
+            outputs = found[stage - 1] if stage else channels
+            self.stages.append(_growing(backbone, stage, found[stage], outputs))
+
+    def forward(self, vector_BF: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """Return frames (B,C,H,W) of vectors and what `FrameEncoder` gives of each stage."""
+        x_BCHW = self.head(vector_BF[:, :, None, None])
+        for stage, skip_BCHW in zip(self.stages, reversed(skips), strict=True):
+            x_BCHW = enlarge(x_BCHW) if self.enlarges else x_BCHW
+            x_BCHW = stage(torch.cat([x_BCHW, skip_BCHW], dim=1))
+        return x_BCHW.sigmoid()
+
+
+def _shrinking(backbone: Backbone, stage: int, inputs: int, outputs: int) -> nn.Sequential:
+    if backbone == "dcgan":
+        return _normalized(nn.Conv2d(inputs, outputs, 4, 2, 1))
+    return _convolutions([inputs] + [outputs] * _depth(stage))
+
+
+def _growing(backbone: Backbone, stage: int, inputs: int, outputs: int) -> nn.Module:
+    """Return what undoes a stage, whose features come twice; the last one ends unnormalised."""
+    if backbone == "dcgan":
+        convolution = nn.ConvTranspose2d(2 * inputs, outputs, 4, 2, 1)
+        return _normalized(convolution) if stage else convolution
+    if stage:
+        return _convolutions([2 * inputs] + [inputs] * (_depth(stage) - 1) + [outputs])
+    last = nn.Conv2d(inputs, outputs, 3, padding=1)
+    return nn.Sequential(_convolutions([2 * inputs, inputs]), last)
+
+
+def _depth(stage: int) -> int:
+    return SHALLOW if stage < SHALLOW else DEEP
+
+
+def _convolutions(channels: Sequence[int]) -> nn.Sequential:
+    pairs = itertools.pairwise(channels)
+    return nn.Sequential(
+        *[_normalized(nn.Conv2d(inputs, outputs, 3, padding=1)) for inputs, outputs in pairs]
+    )
+
+
+def _normalized(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
+    norm = nn.BatchNorm2d(convolution.out_channels)
+    return nn.Sequential(convolution, norm, nn.LeakyReLU(SLOPE))
