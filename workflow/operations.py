@@ -74,6 +74,7 @@ def _products() -> Iterator[tuple[str, Operation, list[Size]]]:
     yield "linear", functional.linear, [(256, 384), (512, 384), (512,)]
     attention: Operation = functional.scaled_dot_product_attention
     yield "attention", attention, [(2, 4, 96, 32)] * 3
+    yield "causal attention", partial(attention, is_causal=True), [(2, 4, 96, 32)] * 3
 
 
 def _convolutions() -> Iterator[tuple[str, Operation, list[Size]]]:
@@ -132,6 +133,11 @@ def _alone() -> Iterator[tuple[str, Tensor]]:
     yield "eigvalsh", torch.linalg.eigvalsh(spread)
     yield "cholesky", torch.linalg.cholesky(spread)
     yield "solve", torch.linalg.solve(spread, square)
+    lower = square.tril(-1) / 64 + torch.eye(64, dtype=torch.float64)
+    yield (
+        "solve_triangular",
+        torch.linalg.solve_triangular(lower, square, upper=False, unitriangular=True),
+    )
     yield "Adam", _trained(torch.optim.Adam)
     yield "AdamW", _trained(torch.optim.AdamW)
     values = _drawn("values", (4099,)).numpy()
