@@ -62,7 +62,7 @@ class LatentNetwork(nn.Module):
     def forward(self, *inputs_BFHW: Tensor) -> Gaussian:
         """Return the Gaussian of features that are joined along their channels."""
         trunk = self.trunk(torch.cat(inputs_BFHW, dim=1))
-        return Gaussian.of(torch.cat([self.mean(trunk), self.deviation(trunk)], dim=1).float())
+        return Gaussian.of(torch.cat([self.mean(trunk), self.deviation(trunk)], dim=1))
 
 
 def frame_decoder(

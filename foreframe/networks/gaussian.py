@@ -29,8 +29,9 @@ class Gaussian:
         """Return the one that a network's output says, half of `dim` for each: mean, deviation.
 
         The deviation is softplus(raw) + 1e-8: unlike exp it grows no faster than its argument.
+        Both are float32 at least, whatever a network computes in.
         """
-        mean, raw = raw.chunk(2, dim)
+        mean, raw = wide(raw).chunk(2, dim)
         return cls(mean, functional.softplus(raw) + SMALLEST)
 
     @classmethod
@@ -52,6 +53,11 @@ class Gaussian:
         ratio = self.deviation / other.deviation
         shift = (self.mean - other.mean) / other.deviation
         return 0.5 * (ratio.square() + shift.square() - 1) - ratio.log()
+
+
+def wide(values: Tensor) -> Tensor:
+    """Return values (B,...) as they are, but those of 16 bits as float32."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def total(values: Tensor) -> Tensor:

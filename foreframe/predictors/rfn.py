@@ -273,7 +273,7 @@ class _LatentNetwork(nn.Module):
         )
 
     def forward(self, z_BZHW: Tensor, told_BFHW: Tensor) -> Gaussian:
-        return Gaussian.of(self.network(torch.cat([z_BZHW, told_BFHW], dim=1)).float())
+        return Gaussian.of(self.network(torch.cat([z_BZHW, told_BFHW], dim=1)))
 
 
 def _same(z_BZHW: Tensor) -> Tensor:

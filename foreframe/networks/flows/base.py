@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from foreframe.networks.flows.convolutions import NormalizedConvolution, ZeroConvolution
-from foreframe.networks.gaussian import Gaussian
+from foreframe.networks.gaussian import Gaussian, wide
 
 Deviation = Literal["softplus", "exp"]
 
@@ -33,8 +33,8 @@ class BaseDistribution(nn.Module):
 
     def forward(self, state_BIHW: Tensor) -> Gaussian:
         """Return the Gaussian of the latent, (B,C,H,W)."""
-        raw = self.network(state_BIHW).float()
+        raw = self.network(state_BIHW)
         if self.deviation == "softplus":
             return Gaussian.of(raw)
-        mean, log_deviation = raw.chunk(2, dim=1)
+        mean, log_deviation = wide(raw).chunk(2, dim=1)
         return Gaussian(mean, log_deviation.exp())

@@ -71,7 +71,7 @@ def given(chosen: Settings, side: int = SIDE) -> Given:
 def ready(**changes: Any) -> RecurrentFlow:
     """Return a network in eval mode that has begun from data, and whose flow hears its conditions.
 
-    In float64 but for its latents, so that nothing but a cause has an effect.
+    In float64, so that nothing but a cause has an effect.
     """
     chosen = settings(**changes)
     model = ROLE.build(chosen, given(chosen))
