@@ -1,98 +1,47 @@
-"""Stage analyse: the findings of the thesis, tested on trained models and their sampled futures.
+"""Stage analyse: one question to a trained predictor; each is a kind of foreframe/analyses.
 
-Each finding is a file of foreframe/analysis; this stage opens what they need, and writes their
-numbers, their course over the predicted frames, their maps, and frames for pictures.
+What is asked of it is asked of clips that a protocol continues; futures, where a question draws
+any, are drawn as the first choice of a sampling that reports show.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import pandas
+import h5py
 import torch
 
-from foreframe import priors
-from foreframe.analysis import of_clips, of_continuations, of_futures
-from foreframe.analysis.futures import LEVELS, Futures, check
-from foreframe.analysis.settings import Analysis
-from foreframe.analysis.task import BOTTOM, CONDITIONED, TOP, UNCONDITIONED, Task, TestClips
-from foreframe.artefacts import facts, hdf5, tables
+from foreframe import kinds
+from foreframe.analyses import PACKAGE, SCHEMA, AnalysisSettings
+from foreframe.analyses.subject import Subject
+from foreframe.artefacts import facts, hdf5
 from foreframe.config.compute import Compute
-from foreframe.data import latents as latents_file
+from foreframe.config.futures import FutureSettings
+from foreframe.config.sampling import Sampling, shown
+from foreframe.data import frames as frames_file
+from foreframe.data import labels
 from foreframe.data.clips import Clips, load_split
-from foreframe.errors import UserError
-from foreframe.evaluation import contexts, scoring
+from foreframe.evaluation.contexts import Continued, choose, evenly
+from foreframe.kinds import Kind
 from foreframe.predictors import loading
 from foreframe.running import stage
 from foreframe.running.compute import environment, prepare
 
-SCHEMA = "findings"
-TEST = "test"
-FULL_CLIP = "full_clip"
+
+def some(chosen: Continued, wanted: int | None) -> Continued:
+    """Return at most `wanted` of a protocol's clips, evenly spread over them; None: all."""
+    count = len(chosen.numbers)
+    places = evenly(count, count if wanted is None else min(wanted, count))
+    return Continued(chosen.numbers[places], chosen.starts[places])
 
 
-@contextmanager
-def test_clips(frames: Path, latents: Path, wanted: int, length: int) -> Iterator[TestClips]:
-    """Yield at most `wanted` clips of `length` frames of the test set, evenly spread over it."""
-    with hdf5.opening(latents, latents_file.SCHEMA) as file:
-        group = file[TEST]
-        starts = group["clip_start"][:]
-        numbers = contexts.evenly(len(starts), min(wanted, len(starts)))
-        codes = latents_file.read(group, LEVELS, torch.from_numpy(numbers))
-    with Clips(frames, starts[numbers], length) as clips:
-        yield TestClips(clips, codes)
-
-
-@contextmanager
-def sampled(samples: Path, full_clip: Path) -> Iterator[tuple[Futures, Futures]]:
-    """Yield the study's own samples and those whose context was encoded with the whole clip.
-
-    Raises:
-        UserError: the second are not, or either has no true codes beside the sampled ones.
-    """
-    with ExitStack() as stack:
-        found = [
-            Futures(stack.enter_context(hdf5.opening(path, "samples")))
-            for path in (samples, full_clip)
-        ]
-        for source, path in zip(found, (samples, full_clip), strict=True):
-            check(source, path)
-        if found[1].encoding != FULL_CLIP:
-            raise UserError(
-                f"{full_clip} was sampled with context_encoding: {found[1].encoding}. "
-                f"Give samples with context_encoding: {FULL_CLIP}."
-            )
-        yield found[0], found[1]
-
-
-def findings(task: Task, test: TestClips, sources: tuple[Futures, Futures]) -> dict[str, Any]:
-    """Return every finding's numbers; its maps and series go where the task says."""
-    study, full = sources
-    names = (of_futures.STUDY, of_futures.FULL_CLIP)
-    measured = [
-        of_futures.rollouts(task, name, source) for name, source in zip(names, sources, strict=True)
-    ]
-    decoded, again = (
-        contexts.evenly(len(full.numbers), min(count, len(full.numbers))).tolist()
-        for count in (task.settings.clips, task.settings.continued)
-    )
-    tops = of_continuations.tops_alone(task, full, decoded)
-    return {
-        "shown": tops.pop("examples"),
-        "tops_alone": tops,
-        **of_clips.reconstructions(task, test),
-        "sensitivity": of_clips.top_sensitivity(task, test),
-        "receptive_field": of_clips.receptive_fields(task, test),
-        "rollouts": {name: found for name, (found, _) in zip(names, measured, strict=True)},
-        "leak": of_futures.leak(task, (study, full), (measured[0][1], measured[1][1])),
-        "under_another_top": of_continuations.under_another_top(task, full, again),
-        "corrupted_code": of_continuations.corrupted_code(task, full, again, CONDITIONED),
-        "corrupted_code_unconditioned": of_continuations.corrupted_code(
-            task, full, again, UNCONDITIONED
-        ),
-    }
+def states(file: h5py.File, chosen: Continued, frames: int) -> torch.Tensor:
+    """Return what the source says of every frame of the clips, float32 (N,T,S); S may be 0."""
+    if "states" not in file:
+        return torch.zeros(len(chosen.starts), frames, 0)
+    rows = file["states"]
+    found = [torch.from_numpy(rows[start : start + frames]) for start in chosen.starts]
+    return torch.stack(found)
 
 
 def main(
@@ -101,38 +50,44 @@ def main(
     split: Path,
     normalization: Path,
     models: tuple[Path, ...],
-    latents: Path,
-    bottom_unconditioned: Path,
-    samples: Path,
-    samples_full_clip: Path,
+    sampling: Sampling,
+    futures: FutureSettings,
+    analysis: Annotated[AnalysisSettings, Kind(PACKAGE)],
     compute: Compute,
-    analysis: Analysis,
     found: Path,
-    series: Path,
-    maps: Path,
+    arrays: Path,
 ) -> None:
-    """Write the findings as facts, a table of series by predicted frame, and arrays."""
+    """Write the answer: its numbers, its rows by frame, and the arrays that figures show."""
     device = prepare(compute)
-    predictor = loading.latent(models, normalization, device)
-    other = priors.load(bottom_unconditioned, BOTTOM).to(device)
-    unconditioned = replace(predictor, priors={TOP: predictor.priors[TOP], BOTTOM: other})
+    predictor = loading.load(models, normalization, device)
+    drawings = sampling.drawings(predictor.options)
+    chosen = some(choose(load_split(split), futures, found.parent.name), analysis.clips)
     with (
-        test_clips(frames, latents, analysis.clips, predictor.window.frames) as test,
-        sampled(samples, samples_full_clip) as sources,
-        hdf5.creating(maps, SCHEMA, {}) as file,
+        frames_file.opening(frames) as file,
+        Clips(frames, chosen.starts, futures.frames) as clips,
+        hdf5.creating(arrays, SCHEMA, {}) as stored,
     ):
-        bases = scoring.baselines(frames, load_split(split), sources[0].context)
-        task = Task(predictor, unconditioned, bases, analysis, file, [])
-        numbers = findings(task, test, sources)
-        about = {
-            "clips": len(test),
-            "context": sources[1].context,
-            "horizon": sources[1].horizon,
-            "settings": analysis.model_dump(mode="json"),
-            "environment": environment(device, compute),
-        }
-    checksum = tables.write(series, pandas.DataFrame(task.series))
-    facts.write(found, SCHEMA, {**numbers, "about": about, "series_checksum": checksum})
+        subject = Subject(
+            predictor,
+            drawings[shown(drawings)].options,
+            futures,
+            chosen.numbers.tolist(),
+            clips,
+            states(file, chosen, futures.frames),
+            json.loads(file.attrs["state_names"]),
+            labels.of_clips(file, list(labels.classes(file)), chosen.starts),
+            stored,
+        )
+        with torch.no_grad():
+            answer = kinds.find(PACKAGE, analysis.kind).analyse(subject, analysis)
+    about = {
+        "clips": len(subject),
+        "context": futures.context,
+        "horizon": futures.horizon,
+        "settings": analysis.model_dump(mode="json"),
+        "environment": environment(device, compute),
+    }
+    facts.write(found, SCHEMA, {**answer.values, "series": list(answer.series), "about": about})
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from foreframe.analysis import steering as following
-from foreframe.analysis.steering import MEASURES, REAL, RECONSTRUCTION, RECORDED, SHUFFLED
 from foreframe.artefacts import facts as facts_file
 from foreframe.artefacts import hdf5, tables
 from foreframe.config.compute import Compute
@@ -36,6 +34,8 @@ from foreframe.data.clips import Clips, Run, load_split
 from foreframe.errors import UserError
 from foreframe.evaluation import contexts, state_probe, statistics
 from foreframe.evaluation.state_probe import StateProbe
+from foreframe.findings import steering as following
+from foreframe.findings.steering import MEASURES, REAL, RECONSTRUCTION, RECORDED, SHUFFLED
 from foreframe.metrics import turning
 from foreframe.predictors import Context, loading
 from foreframe.predictors.latent import Latent

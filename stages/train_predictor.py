@@ -1,22 +1,74 @@
 """Stage train_predictor: fits a predictor of frames to all training clips."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe.config.compute import Compute
 from foreframe.kinds import Kind
-from foreframe.models import learning
+from foreframe.models import SingleLoss, layers, learning
 from foreframe.models.learning import Lesson
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given, LearnedPredictor, PredictorSettings
+from foreframe.randomness import generator
 from foreframe.running import stage
+from foreframe.training.objective import Moment
 
 NAME = "train_predictor"
 
 
-def facts(network: LearnedPredictor) -> dict[str, str]:
+def one_clip(network: LearnedPredictor) -> dict[str, Any]:
+    """Return what a predictor takes of one clip, without numbers, on the meta device."""
+    given, shape = network.given, network.given.shape
+    states = network.settings.view.of == "states"
+    x = torch.empty(1, shape.frames, shape.channels, device="meta") if states else shape.clip()
+    batch: dict[str, Any] = {"x": x}
+    if network.takes_actions:
+        batch["actions"] = torch.empty(1, shape.frames, len(given.actions), device="meta")
+    if given.labels:
+        label = torch.empty(1, dtype=torch.int64, device="meta")
+        batch["labels"] = dict.fromkeys(given.labels, label)
+    return batch
+
+
+def cost(network: LearnedPredictor) -> dict[str, Any]:
+    """Return what the loss of one clip takes, and of which layers the predictor consists.
+
+    `flops_per_clip` are floating-point operations of one forward pass (a multiply-add is two) over
+    a clip of the view's length. A layer that runs for every frame has one row in `layers`, of when
+    it ran first. There is neither where several players have a loss each, and where a loss looks at
+    its numbers (as a distribution does that checks its arguments), for here they have none.
+    """
+    if not isinstance(network, SingleLoss):
+        return {}
+    batch = one_clip(network)
+
+    def call(empty: Any) -> object:
+        moment = Moment(0, 1, 0, 0, 1, generator(0, NAME, "cost"))
+        return empty.loss(batch, moment)
+
+    try:
+        with torch.device("meta"):
+            empty = learned.ROLE.build(network.settings, network.given)
+        with FlopCounterMode(display=False) as counter:
+            # In training mode a batch of one may be too few to normalise.
+            call(empty.eval().requires_grad_(requires_grad=False))
+        rows = layers.table(network, call)
+    except RuntimeError as error:
+        if "meta" not in str(error):
+            raise
+        return {}
+    first: dict[str, layers.Row] = {}
+    for row in rows:
+        first.setdefault(row["name"], row)
+    return {"flops_per_clip": counter.get_total_flops(), "layers": list(first.values())}
+
+
+def facts(network: LearnedPredictor) -> dict[str, Any]:
     """Return what the record says of the network besides its training."""
-    return {"likelihood": network.likelihood_kind}
+    return {"likelihood": network.likelihood_kind, **cost(network)}
 
 
 def main(

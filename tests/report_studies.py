@@ -25,7 +25,7 @@ from stages import report
 from tests import report_artefacts
 from tests import report_numbers as numbers
 from tests.smoke import ROOT
-from tests.stages import analysis_study
+from tests.stages import findings_study
 
 Facts = dict[str, Any]
 DRIVING = Path("data/driving")
@@ -205,7 +205,7 @@ def _search(folder: Path) -> None:
 def _findings(own: Path, folder: Path) -> None:
     """Write the findings of a study of untrained networks, under the names of these choices."""
     folder.mkdir()
-    found = analysis_study.make(folder).facts
+    found = findings_study.make(folder).facts
     del found["series_checksum"]
     text = json.dumps(found).replace('"drawn"', '"sampled"')
     facts.write(own / "findings.json", "findings", json.loads(text))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from foreframe.artefacts import hdf5
 from foreframe.versions import PACKAGES
 from tests.smoke import ROOT
 
@@ -18,6 +19,7 @@ ROLES = {
     "prior": "foreframe/priors",
     "predictor": "foreframe/predictors",
     "classifier": "foreframe/classifiers",
+    "analysis": "foreframe/analyses",
 }
 
 
@@ -76,3 +78,17 @@ def test_codes_without_density_have_futures_and_no_likelihood(made: Path) -> Non
 
 def test_a_classifier_knows_the_names_of_its_classes(made: Path) -> None:
     assert len(read(made, "classifier.json")["classes"]) == 10
+
+
+def test_a_question_to_a_predictor_is_answered_with_numbers_a_series_and_arrays(
+    made: Path,
+) -> None:
+    found = read(made, "analysis.json")
+    own, true = (found["brightness"][name] for name in ("own", "true"))
+    assert own["clips"] == true["clips"] == found["about"]["clips"] == 9
+    # It has learned how bright pixels are.
+    assert abs(own["mean"] - true["mean"]) < 16
+    excess = [row["mean"] for row in found["series"]]
+    assert sum(excess) / len(excess) == pytest.approx(own["mean"] - true["mean"])
+    with hdf5.opening(made / "analysis.h5", "analysis") as file:
+        assert file["future"].shape == (2, 2, 16, 16, 3)

@@ -179,8 +179,11 @@ def _add_drive(commands: Commands) -> None:
         "--frames-per-prediction", type=int, default=1, metavar="N", dest="per_prediction",
         help="frames that one action is held for; more are faster (default: 1)",
     )  # fmt: skip
-    _add_study(parser, "learned_simulator", "with models that take actions")
+    _add_study(
+        parser, "learned_simulator", "whose models predict; those without actions go on alone"
+    )
     parser.add_argument("--run", default="actions", help="of its stage sample (default: actions)")
+    parser.add_argument("--choice", help="a name under sampling.choices (default: the first)")
     parser.add_argument("--frames", type=int, help="nobody drives: write so many frames to --out")
     parser.add_argument("--actions", type=Path, metavar="FILE.csv", help="for --out, one a frame")
     parser.add_argument("--out", type=Path, help="FILE.mp4, .webm or .gif")

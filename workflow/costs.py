@@ -6,7 +6,6 @@ runs only.
 """
 
 import json
-import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +34,7 @@ class Cost:
         stage: DVC's address for it, such as `train_prior@top`.
         parameters: numbers trained by gradient.
         operations: floating-point operations, a multiply-add counted as two: of all training clips,
-            or of the codes that are sampled (of each future's first window).
+            of the codes that are sampled (of each future's first window), or of the frames.
         memory: most bytes that one process of the stage occupied, in its last finished run.
         gpu_memory: most bytes of tensors on a GPU in that run.
         seconds: its time, and that of the interrupted runs that it went on from.
@@ -149,25 +148,33 @@ def _trained(known: Mapping[str, Any]) -> int | None:
 
 
 def _sampled(outs: Sequence[Path]) -> int | None:
-    """Return what sampling the codes of a file of samples took, or None where there is none."""
+    """Return what drawing the futures of a file of samples took, or None where nothing says it."""
     for path in outs:
         # data/STUDY/samples/PROTOCOL.h5, or samples/RUN/PROTOCOL.h5 of one run of several.
         if "samples" not in path.parts or not path.exists():
             continue
         with hdf5.opening(path, "samples") as file:
-            levels = json.loads(file.attrs["operations"]).values()
-            # Without codes, or of an older version: nothing is known.
-            if not levels or "sampling" not in file.attrs:
+            parts = json.loads(file.attrs["operations"])
+            # A predictor that does not say it, or a file of an older version.
+            if not parts or "sampling" not in file.attrs:
                 return None
             sampling = Sampling.model_validate_json(file.attrs["sampling"])
-            stored = [(name, f"{name}/frames") for name in sampling.names]
-            futures = sum(
-                math.prod(file[frames].shape[:2]) * sampling.drawn(name)
-                for name, frames in stored
-                if frames in file
-            )
-        return int(futures * sum(level["codes"] * level["per_code"] for level in levels))
+            horizon = int(file.attrs["horizon"])
+            stored = [name for name in sampling.names if f"{name}/frames" in file]
+            total = 0.0
+            for name in stored:
+                clips, futures = file[f"{name}/frames"].shape[:2]
+                drawn = clips * futures * sampling.drawn(name)
+                total += sum(_drawn(part, clips, drawn, horizon) for part in parts.values())
+        return int(total)
     return None
+
+
+def _drawn(part: Mapping[str, float], clips: int, futures: int, horizon: int) -> float:
+    """Return what so many futures of so many clips take of a level of codes, or of frames."""
+    if "codes" in part:
+        return futures * part["codes"] * part["per_code"]
+    return clips * part["given"] + futures * (part["start"] + horizon * part["frame"])
 
 
 def lines(costs: Sequence[Cost]) -> Iterator[str]:

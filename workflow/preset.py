@@ -33,7 +33,24 @@ def values(name: str, folder: Path) -> dict[str, Any]:
         known = ", ".join(names(folder))
         raise UserError(f"{folder} has no preset {name}. Choose one of: {known}.")
     base = reading.load(folder / f"{BASE}.yaml")
-    return base if name == BASE else reading.merged(base, reading.load(folder / f"{name}.yaml"))
+    return base if name == BASE else changed(base, reading.load(folder / f"{name}.yaml"))
+
+
+def changed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `changes` in their places, mappings key by key.
+
+    What becomes of another kind, such as a source, is given whole: kinds share no keys.
+    """
+    result = dict(base)
+    for name, value in changes.items():
+        there = result.get(name)
+        if not (isinstance(value, Mapping) and isinstance(there, Mapping)):
+            result[name] = value
+        elif "kind" in value and value["kind"] != there.get("kind"):
+            result[name] = dict(value)
+        else:
+            result[name] = changed(there, value)
+    return result
 
 
 def write(name: str, root: Path, only: str | None = None) -> dict[Path, list[str]]:

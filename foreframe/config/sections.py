@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from foreframe.analysis.settings import Analysis
+from foreframe.analyses import AnalysisSettings
 from foreframe.autoencoders import AutoencoderSettings
 from foreframe.classifiers import ClassifierSettings
 from foreframe.config import explaining, reading
@@ -22,6 +22,7 @@ from foreframe.config.split import Split
 from foreframe.config.steering import Steering
 from foreframe.config.variants import Name
 from foreframe.errors import UserError
+from foreframe.findings.settings import Findings
 from foreframe.kinds import Kind
 from foreframe.predictors.learned import PredictorSettings
 from foreframe.priors import PriorSettings
@@ -50,11 +51,12 @@ class Study(Strict):
     sampling: Sampling
     samplings: dict[Name, Sampling]  # of predictors that are drawn in other ways
     protocols: dict[Name, ProtocolSettings]
+    analyses: dict[Name, Annotated[AnalysisSettings, Kind("foreframe.analyses")]]
     evaluation: Evaluation
     search: Search | None
     finetune: Finetune | None
     steering: Steering | None
-    analysis: Analysis | None
+    findings: Findings | None
     report: Report
     sources: Annotated[tuple[Name, ...], Field(min_length=1)] | None  # it can run on; null: any
 
@@ -69,10 +71,11 @@ NAMED = (
     "classifiers",
     "samplings",
     "protocols",
+    "analyses",
 )
 # Single sections: those that a base lends, and those that a study may do without.
 LENT = ("seed", "compute", "sampling", "evaluation")
-OPTIONAL = ("sources", "search", "finetune", "steering", "analysis")
+OPTIONAL = ("sources", "search", "finetune", "steering", "findings")
 
 
 def kind_of(section: str) -> Kind | None:

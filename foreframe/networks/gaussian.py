@@ -48,6 +48,11 @@ class Gaussian:
         standard = (value - self.mean) / self.deviation
         return -0.5 * (standard.square() + LOG_TWO_PI) - self.deviation.log()
 
+    def moments(self, name: str) -> dict[str, Tensor]:
+        """Return the means (B,S) of `NAME_mean` and of `NAME_deviation` over all but two axes."""
+        parts = {f"{name}_mean": self.mean, f"{name}_deviation": self.deviation}
+        return {key: values.flatten(2).mean(dim=2) for key, values in parts.items()}
+
     def divergence(self, other: "Gaussian") -> Tensor:
         """Return KL(self || other) in each dimension (B,...), in nats."""
         ratio = self.deviation / other.deviation

@@ -59,3 +59,22 @@ class Drawn(Noise):
     def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
         """Return standard Gumbel numbers (B, *shape)."""
         return self.draws.gumbel(f"{self.use} {purpose}", (time,), shape).to(self.device)
+
+
+@dataclass(frozen=True)
+class Shared(Noise):
+    """The first row of other numbers, the same for all of `count` rows."""
+
+    noise: Noise
+    count: int
+
+    def normal(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard normal numbers (B, *shape)."""
+        return self._same(self.noise.normal(purpose, time, shape))
+
+    def gumbel(self, purpose: str, time: int, shape: Shape) -> Tensor:
+        """Return standard Gumbel numbers (B, *shape)."""
+        return self._same(self.noise.gumbel(purpose, time, shape))
+
+    def _same(self, drawn: Tensor) -> Tensor:
+        return drawn[:1].expand(self.count, *drawn.shape[1:])

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from foreframe.errors import UserError
 from foreframe.networks.pooling import enlarge, maxima
 
 Kind = Literal["vgg", "dcgan"]
@@ -106,3 +107,20 @@ def _transposed(width: int) -> nn.Sequential:
         nn.BatchNorm2d(width),
         nn.LeakyReLU(SLOPE),
     )
+
+
+def lowest(kind: str, levels: int, height: int, width: int) -> tuple[int, int]:
+    """Return rows and columns of the last of L levels.
+
+    Raises:
+        UserError: the predictor `kind` cannot halve frames of this size so many times.
+    """
+    factor = 2**levels
+    if height % factor or width % factor:
+        fitting = [max(1, round(side / factor)) * factor for side in (height, width)]
+        raise UserError(
+            f"The predictor {kind} halves frames {levels} times, but these have {height} x {width} "
+            f"pixels. Set source.height and source.width to multiples of {factor}, such as "
+            f"{fitting[0]} and {fitting[1]}, or lower levels."
+        )
+    return height // factor, width // factor

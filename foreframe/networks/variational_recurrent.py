@@ -82,7 +82,7 @@ class VariationalRecurrentNetwork(nn.Module):
         )
 
     def step(self, state: State, choose: Choose) -> tuple[Tensor, State]:
-        """Return the mean of the next frame (B,C,H,W), and the state after it is taken for true.
+        """Return what the next frame's mean is the sigmoid of (B,C,H,W), and the state after it.
 
         `choose` says which latent (B,1,Z,H,W) is taken, of its resolution and the prior.
         """
@@ -91,7 +91,7 @@ class VariationalRecurrentNetwork(nn.Module):
         raw_B1CHW, decoder = self.decoder(state.top, latents, state.decoder)
         x_BC1HW = raw_B1CHW.sigmoid().transpose(1, 2)
         features, of_latents = self._features(x_BC1HW)
-        return x_BC1HW[:, :, 0], State(of_latents, features[1], prior, decoder)
+        return raw_B1CHW[:, 0], State(of_latents, features[1], prior, decoder)
 
     def score(self, x_BCTHW: Tensor, choose: Choose) -> Scored:
         """Return what becomes of the frames after the first D.

@@ -8,6 +8,7 @@ Shapes: N clips, B rows, C channels of the view, T frames, t given ones, S score
 columns, F features, H' = H/8, W' = W/8, Z dimensions of a latent.
 """
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import torch
@@ -25,6 +26,7 @@ from foreframe.networks.likelihoods.outputs import Frames, GaussianFrames, Mixtu
 from foreframe.networks.noise import Noise
 from foreframe.predictors import LikelihoodKind
 from foreframe.predictors.learned import Given
+from foreframe.predictors.recurrent import Terms
 from foreframe.predictors.variational import LatentOptions, Variational, VariationalSettings
 
 # What random numbers are for.
@@ -90,8 +92,28 @@ class State(NamedTuple):
     given: Tensor
 
 
+class Inferred(NamedTuple):
+    """What the posterior drew along S true frames, and what it cost.
+
+    Attributes:
+        h: of the LSTM, (B,S,F,H',W').
+        latents: phi(z), (B,S,F,H',W').
+        posterior: q of each z, (B,S,Z).
+        prior: what it is compared with.
+        kl: (B,S), in nats.
+        log_ratio: (B,S), log p(z) - log q(z) of what q drew.
+    """
+
+    h: Tensor
+    latents: Tensor
+    posterior: Gaussian
+    prior: Gaussian
+    kl: Tensor
+    log_ratio: Tensor
+
+
 class Convolutional(Variational[State]):
-    """The layers of both kinds but the LSTM, prior and posterior."""
+    """All but how latents and the LSTM's states follow from one another."""
 
     settings: ConvolutionalSettings
     options = LatentOptions
@@ -122,6 +144,50 @@ class Convolutional(Variational[State]):
     def grey_level(self) -> float:
         """1 where `terms` are probabilities, the width of a grey level where they are densities."""
         return 1.0 if self.output.discrete else super().grey_level
+
+    @abstractmethod
+    def _follow(self, state: State, time: int, scale: float, noise: Noise) -> tuple[Pair, Tensor]:
+        """Return memory and phi(z) (B,F,H',W') of frame `time`, as the prior draws it."""
+
+    @abstractmethod
+    def _infer(self, features_BTFHW: Tensor, given: int, noise: Noise) -> Inferred:
+        """Return what the posterior draws of the frames from `given` on."""
+
+    def advance(
+        self, state: State, time: int, options: LatentOptions, noise: Noise
+    ) -> tuple[Tensor, State]:
+        """Return frame `time` (B,C,H,W) of futures and the state after it."""
+        memory, latent = self._follow(state, time, options.scale, noise)
+        x_BCHW = self._picture(memory[0], latent, time, options, noise)
+        return x_BCHW, State(self.features(x_BCHW), memory, latent, state.given)
+
+    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
+        """Return what the frames from `given` on cost.
+
+        `about` has the moments of prior and posterior, means over the latent.
+        """
+        x_BTCHW = x_BCTHW.transpose(1, 2)
+        found = self._infer(over_time(self.features, x_BTCHW), given, noise)
+        nll_BS = self._nll(x_BTCHW[:, given:], found.h, found.latents)
+        about = found.prior.moments("prior") | found.posterior.moments("posterior")
+        return Terms(nll_BS, {"z": found.kl}, found.log_ratio, about)
+
+    def surprisal(
+        self, state: State, x_BCHW: Tensor, time: int, options: LatentOptions, noise: Noise
+    ) -> Tensor:
+        """Return -log p(x | z) (B,), in nats; see `Variational.surprisal`."""
+        memory, latent = self._follow(state, time, options.scale, noise)
+        return self._nll(x_BCHW[:, None], memory[0][:, None], latent[:, None])[:, 0]
+
+    def replay(self, x_BCTHW: Tensor, given: int, options: LatentOptions, noise: Noise) -> Tensor:
+        """Return the frames (B,C,S,H,W) from `given` on; see `Variational.replay`."""
+        found = self._infer(over_time(self.features, x_BCTHW.transpose(1, 2)), given, noise)
+        steps = zip(found.h.unbind(dim=1), found.latents.unbind(dim=1), strict=True)
+        pictures = [
+            self._picture(h_BFHW, latent, time, options, noise)
+            for time, (h_BFHW, latent) in enumerate(steps, start=given)
+        ]
+        return torch.stack(pictures, dim=2)
 
     def _latent_network(self, inputs: int) -> LatentNetwork:
         settings = self.settings

@@ -168,24 +168,41 @@ class HierarchicalVRNN(Variational[State]):
         self, state: State, time: int, options: LatentOptions, noise: Noise
     ) -> tuple[Tensor, State]:
         """Return frame `time` (B,C,H,W) of futures and the state after it."""
-        return self.network.step(state, self._drawn(noise, [time], options.scale))
+        raw_BCHW, state = self.network.step(state, self._drawn(noise, [time], options.scale))
+        return raw_BCHW.sigmoid(), state
 
     def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
         """Return what the frames from `given` on cost, all steps at once.
 
         Latents, of prior and decoder alike, are those of the posterior. `about` has `error`, -log p
-        less its constant, as the published bounds count it.
+        less its constant, as the published bounds count it, and the KL of each channel of a latent,
+        `channels_SIZE` (B,S,Z), the mean over its places.
         """
         x_BSCHW, likelihood = x_BCTHW[:, :, given:].transpose(1, 2), self.settings.likelihood
         scored = self.score(x_BCTHW, given, noise)
         error_BS = _per_step(unit_scale.error(likelihood, x_BSCHW, scored.raw))
         constant = unit_scale.CONSTANTS[likelihood] * x_BSCHW[0, 0].numel()
-        kl, ratios = {}, []
+        kl, ratios, about = {}, [], {"error": error_BS}
         for size, latent in scored.latents.items():
             posterior, prior = scored.posterior[size], scored.prior[size]
-            kl[f"latent_{size}"] = _per_step(posterior.divergence(prior))
+            kl_BSZHW = posterior.divergence(prior)
+            kl[f"latent_{size}"] = _per_step(kl_BSZHW)
+            about[f"channels_{size}"] = kl_BSZHW.mean(dim=(3, 4))
             ratios.append(_per_step(prior.log_prob(latent) - posterior.log_prob(latent)))
-        return Terms(error_BS + constant, kl, torch.stack(ratios).sum(dim=0), {"error": error_BS})
+        return Terms(error_BS + constant, kl, torch.stack(ratios).sum(dim=0), about)
+
+    def surprisal(
+        self, state: State, x_BCHW: Tensor, time: int, options: LatentOptions, noise: Noise
+    ) -> Tensor:
+        """Return -log p(x | z) (B,), in nats; see `Variational.surprisal`."""
+        raw_BCHW, _ = self.network.step(state, self._drawn(noise, [time], options.scale))
+        likelihood = self.settings.likelihood
+        error_B = _per_step(unit_scale.error(likelihood, x_BCHW, raw_BCHW)[:, None])[:, 0]
+        return error_B + unit_scale.CONSTANTS[likelihood] * x_BCHW[0].numel()
+
+    def replay(self, x_BCTHW: Tensor, given: int, options: LatentOptions, noise: Noise) -> Tensor:
+        """Return the mean frames (B,C,S,H,W) from `given` on; see `Variational.replay`."""
+        return self.score(x_BCTHW, given, noise).raw.sigmoid().transpose(1, 2)
 
     def score(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Scored:
         """Return what becomes of the frames from `given` on, with latents of the posterior."""
@@ -205,6 +222,16 @@ class GreyBernoulliVRNN(HierarchicalVRNN):
     """The same where cross-entropy counts grey levels as shares of white: no likelihood of them."""
 
     likelihood_kind = "none"
+
+    def surprisal(
+        self, state: State, x_BCHW: Tensor, time: int, options: LatentOptions, noise: Noise
+    ) -> Tensor:
+        """Refuse: see `Variational.surprisal`.
+
+        Raises:
+            UserError: always.
+        """
+        return Variational.surprisal(self, state, x_BCHW, time, options, noise)
 
 
 def _per_step(values_BSCHW: Tensor) -> Tensor:

@@ -9,20 +9,22 @@ ones, T = t + h, S scored ones, H rows, W columns, K samples.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Self, TypeVar, get_args
 
 import torch
 from pydantic import model_validator
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
+from foreframe.config.sampling import Options
 from foreframe.config.training import Plan
 from foreframe.errors import UserError
 from foreframe.models import SingleLoss
-from foreframe.networks.noise import Drawn, Noise
+from foreframe.networks.noise import Drawn, Fresh, Noise
 from foreframe.predictors import Context, LogWeights, Prediction
-from foreframe.predictors.learned import LearnedPredictor, PredictorSettings
+from foreframe.predictors.learned import ROLE, LearnedPredictor, PredictorSettings
 from foreframe.randomness import Draws, Numbers, generator
 from foreframe.training.objective import Moment, Objective, Plain
 
@@ -32,6 +34,7 @@ from foreframe.training.objective import Moment, Objective, Plain
 WIDTH = 8
 
 State = TypeVar("State")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Terms:
             `Recurrent.grey_level`), with z drawn from the posterior.
         kl: (B,S) of each latent by name, KL(q(z_t) || p(z_t)), summed over its dimensions.
         log_ratio: (B,S), log p(z_t) - log q(z_t) of the z that was drawn; None: nothing is drawn.
-        about: further values (B,S) by name, such as what an analysis looks at.
+        about: further values (B,S,...) by name, such as what an analysis looks at.
     """
 
     nll: Tensor
@@ -114,13 +117,37 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
         """Return the minimisation of `loss`, begun by `prepare`."""
         return _Prepared(self)
 
-    @torch.no_grad()
-    def _predict(self, context: Context, horizon: int, options: Any, draws: Draws) -> Prediction:
-        if context.given < self.needs:
+    def operations(self, given: int) -> dict[str, Any]:
+        """Return the floating-point operations of `frames`; a multiply-add is two.
+
+        A clip takes `given` once, for what its given frames tell. Each of its futures takes `start`
+        once, and `frame` for every frame of it, whatever its options are.
+
+        Raises:
+            UserError: fewer frames are given than the predictor needs.
+        """
+        self._require(given)
+        nowhere = torch.device("meta")
+        with nowhere:
+            empty: Any = ROLE.build(self.settings, self.given).eval()
+        empty.requires_grad_(requires_grad=False)
+        options, noise = _some(self.options), Fresh(generator(0, "operations"), 1, nowhere)
+        x_1CtHW = replace(self.given.shape, frames=given).clip()
+        seen, once = _counted(lambda: empty.encode(x_1CtHW))
+        state, start = _counted(lambda: empty.start(seen, options, noise))
+        _, frame = _counted(lambda: empty.advance(state, given, options, noise))
+        return {"frames": {"given": once, "start": start, "frame": frame}}
+
+    def _require(self, given: int) -> None:
+        if given < self.needs:
             raise UserError(
-                f"{self.name} is given {context.given} frames and needs {self.needs}. Raise the "
+                f"{self.name} is given {given} frames and needs {self.needs}. Raise the "
                 "protocol's context."
             )
+
+    @torch.no_grad()
+    def _predict(self, context: Context, horizon: int, options: Any, draws: Draws) -> Prediction:
+        self._require(context.given)
         seen, rows = self._seen(context, draws.seed), context.places(draws)
         frames = [
             self._roll(part(seen, rows[chosen]), context.given, horizon, options, draws.of(chosen))
@@ -131,14 +158,16 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
     def _seen(self, context: Context, seed: int) -> State:
         # Clip by clip: what a clip tells must not depend on which others are asked for.
         clips = [
-            self.encode(self._inward(frames[None], generator(seed, "dequantise", number)))
+            self.encode(self.inward(frames[None], [generator(seed, "dequantise", number)]))
             for frames, number in zip(context.frames, context.numbers, strict=True)
         ]
         return joined(clips)
 
-    def _inward(self, frames_BTHWC: Tensor, numbers: Numbers) -> Tensor:
+    def inward(self, frames_BTHWC: Tensor, numbers: Sequence[Numbers]) -> Tensor:
+        """Return 8-bit frames as the view shows them (B,C,T,H,W), each with numbers of its own."""
         device = next(self.parameters()).device
-        return self.scaling.inward(frames_BTHWC.to(device), numbers)
+        rows = zip(frames_BTHWC.to(device), numbers, strict=True)
+        return torch.cat([self.scaling.inward(row_THWC[None], own) for row_THWC, own in rows])
 
     def _roll(self, seen: State, given: int, horizon: int, options: Any, draws: Draws) -> Tensor:
         """Return uint8 frames (B,h,H,W,3) of futures, from rows of what their contexts tell."""
@@ -177,9 +206,7 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
             generator(draws.seed, "dequantise", clip, future)
             for clip, future in zip(draws.clips, draws.futures, strict=True)
         ]
-        x_BCTHW = torch.cat(
-            [self._inward(clip[None], own) for clip, own in zip(clips_BTHWC, numbers, strict=True)]
-        )
+        x_BCTHW = self.inward(clips_BTHWC, numbers)
         terms = self.terms(x_BCTHW, given, Drawn(draws, "score", x_BCTHW.device))
         weights_BS = -terms.nll if terms.log_ratio is None else terms.log_ratio - terms.nll
         return weights_BS.double().sum(dim=1).cpu()
@@ -192,6 +219,22 @@ class _Prepared(Plain[Any]):
 
     def start(self, batch: Mapping[str, Any], moment: Moment) -> None:
         self._predictor.prepare(batch, moment)
+
+
+def _counted(act: Callable[[], Made]) -> tuple[Made, int]:
+    """Return what comes of something, and the floating-point operations that it takes."""
+    with FlopCounterMode(display=False) as counter:
+        found = act()
+    return found, int(counter.get_total_flops())
+
+
+def _some(options: type[Options]) -> Options:
+    """Return options of any allowed values: the first of a choice, numbers of 1."""
+    values = {
+        name: (get_args(field.annotation) or (1.0,))[0]
+        for name, field in options.model_fields.items()
+    }
+    return options(**values)
 
 
 def _filled(count: int) -> Iterator[list[int]]:

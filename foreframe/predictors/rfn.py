@@ -4,9 +4,8 @@
     q(z_t | z_t-1, a_t) with a_t = LSTM(a_t+1, [h_t; ext(x_t)]) going backward (smoothing), or
     q(z_t | z_t-1, h_t, x_t).
 
-A conditional flow gives the exact density of a frame; a conditioning network brings h and z to the
-size of each of its levels, with the features of the last frame beside them. What moves at random is
-left to z, how it looks to the flow, and each is drawn with a temperature of its own.
+A conditional flow gives the density of a frame; a conditioning network brings h and z to the size
+of each level, beside features of the last frame. Both z and the flow have a temperature.
 
 Shapes: N clips, B rows, C channels of the view, T frames, t given ones, S scored ones, L levels of
 the flow, F features of H' = H/2^L rows and W' = W/2^L columns, Z channels of a latent.
@@ -21,12 +20,12 @@ from torch import Tensor, nn
 
 from foreframe.config.sampling import Options
 from foreframe.data import views
-from foreframe.errors import UserError
 from foreframe.networks import flows, latent_chain, pyramids
 from foreframe.networks.conv_lstm import ConvLSTM, LearnedState, Pair
 from foreframe.networks.flows.base import BaseDistribution, Deviation
 from foreframe.networks.gaussian import Gaussian
-from foreframe.networks.latent_chain import LatentChain, Lookahead
+from foreframe.networks.latent_chain import Inferred, LatentChain, Lookahead
+from foreframe.networks.latent_maps import LatentMaps
 from foreframe.networks.noise import Fresh, Noise
 from foreframe.predictors import LikelihoodKind
 from foreframe.predictors.learned import Given
@@ -128,23 +127,22 @@ class RecurrentFlow(Variational[State]):
         super().__init__()
         self.settings, self.given = settings, given
         shape = given.shape
-        height, width = _lowest(settings.levels, shape.height, shape.width)
+        size = pyramids.lowest("rfn", settings.levels, shape.height, shape.width)
         last, hidden, latent = settings.widths[-1], settings.hidden, settings.latent
         self.extractor = pyramids.Extractor(settings.extractor, shape.channels, settings.widths)
         self.recurrence = ConvLSTM(last, hidden)
-        self.first_h = LearnedState(hidden, height, width)
-        self.first_c = LearnedState(hidden, height, width)
-        self.first_z = LearnedState(latent, height, width)
+        self.first_h, self.first_c = LearnedState(hidden, *size), LearnedState(hidden, *size)
+        self.first_z = LearnedState(latent, *size)
         known = hidden + last
         if settings.smoothing:
-            self.lookahead = Lookahead(known, hidden, (height, width))
+            self.lookahead = Lookahead(known, hidden, size)
             known = hidden
-        self.prior = _LatentNetwork(hidden, settings.latent_network, latent)
-        self.posterior = _LatentNetwork(known, settings.latent_network, latent)
+        self.prior = LatentMaps(hidden, settings.latent_network, latent)
+        self.posterior = LatentMaps(known, settings.latent_network, latent)
         self.chain = LatentChain(
             self.prior,
             self.posterior,
-            _same,
+            nn.Identity(),
             settings.residual_posterior,
             settings.overshooting,
             settings.prior_chain,
@@ -154,12 +152,15 @@ class RecurrentFlow(Variational[State]):
         self.conditioner = pyramids.Conditioner(
             settings.extractor, inputs, settings.conditioning, told
         )
+        maps = settings.conditioning
+        if settings.skips in ("flow", "both"):
+            maps = tuple(map(sum, zip(maps, settings.widths, strict=True)))
         self.flow = flows.Glow(
             (shape.channels, shape.height, shape.width),
             settings.levels,
             settings.steps,
             settings.coupling_width,
-            _conditions(settings),
+            maps,
             settings.memory,
         )
         self.base = BaseDistribution(
@@ -189,41 +190,88 @@ class RecurrentFlow(Variational[State]):
         self, state: State, time: int, options: Temperatures, noise: Noise
     ) -> tuple[Tensor, State]:
         """Return frame `time` (B,C,H,W) of futures and the state after it."""
-        memory = self.recurrence(state.features[-1], state.memory)
-        latent = self.chain.follow(state.latent, memory[0], time, options.prior, noise)
-        conditions, base = self._conditioned(memory[0], latent, state.features)
-        noises = [
-            noise.normal(f"flow {level}", time, shape)
-            for level, shape in enumerate(self.flow.noise_shapes, start=1)
-        ]
-        x_BCHW = self.flow.sample(noises, conditions, base, options.flow)
+        memory, latent = self._follow(state, time, options, noise)
+        x_BCHW = self.picture(memory[0], latent, state.features, time, options, noise)
         return x_BCHW, State(self.extractor(x_BCHW), memory, latent, state.given)
 
     def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
         """Return what the frames from `given` on cost, all in one call of the flow.
 
-        `about` has the mean deviation of prior, posterior and base.
+        `about` has the moments of prior, posterior and base, means over all of each.
         """
-        features = self._features(x_BCTHW)
-        h_BTFHW, _ = self._along(features[-1][:, :-1])
-        start = self.first_z(len(x_BCTHW))
-        start = self.chain.warm(start, h_BTFHW[:, : given - 1], 1.0, noise)
-        h_BSFHW = h_BTFHW[:, given - 1 :]
-        known_BSFHW = self._known(h_BSFHW, features[-1][:, given:])
-        found = self.chain.infer(start, h_BSFHW, known_BSFHW, given, noise)
+        features, h_BSFHW, found = self.infer(x_BCTHW, given, noise)
         before = [level[:, given - 1 : -1].flatten(0, 1) for level in features]
         conditions, base = self._conditioned(
             h_BSFHW.flatten(0, 1), found.latents.flatten(0, 1), before
         )
         x_BSCHW = x_BCTHW[:, :, given:].transpose(1, 2)
         log_B = self.flow.log_prob(x_BSCHW.flatten(0, 1), conditions, base)
-        about = {
-            "prior_deviation": found.prior.deviation.flatten(2).mean(dim=2),
-            "posterior_deviation": found.posterior.deviation.flatten(2).mean(dim=2),
-            "base_deviation": base.deviation.flatten(1).mean(dim=1).unflatten(0, h_BSFHW.shape[:2]),
-        }
+        shape = h_BSFHW.shape[:2]
+        base = Gaussian(base.mean.unflatten(0, shape), base.deviation.unflatten(0, shape))
+        about = found.prior.moments("prior") | found.posterior.moments("posterior")
         nll_BS = -log_B.unflatten(0, x_BSCHW.shape[:2])
-        return Terms(nll_BS, {"z": found.kl}, found.log_ratio, about)
+        return Terms(nll_BS, {"z": found.kl}, found.log_ratio, about | base.moments("base"))
+
+    def surprisal(
+        self, state: State, x_BCHW: Tensor, time: int, options: Temperatures, noise: Noise
+    ) -> Tensor:
+        """Return -log p(x | z) (B,), in nats; see `Variational.surprisal`."""
+        memory, latent = self._follow(state, time, options, noise)
+        return -self.flow.log_prob(x_BCHW, *self._conditioned(memory[0], latent, state.features))
+
+    def replay(self, x_BCTHW: Tensor, given: int, options: Temperatures, noise: Noise) -> Tensor:
+        """Return the frames (B,C,S,H,W) from `given` on; see `Variational.replay`."""
+        features, h_BSFHW, found = self.infer(x_BCTHW, given, noise)
+        pictures = [
+            self.picture(
+                h_BSFHW[:, step],
+                found.latents[:, step],
+                [level[:, given - 1 + step] for level in features],
+                given + step,
+                options,
+                noise,
+            )
+            for step in range(h_BSFHW.shape[1])
+        ]
+        return torch.stack(pictures, dim=2)
+
+    def _follow(
+        self, state: State, time: int, options: Temperatures, noise: Noise
+    ) -> tuple[Pair, Tensor]:
+        """Return memory and z (B,Z,H',W') of frame `time`, as the prior draws it."""
+        memory = self.recurrence(state.features[-1], state.memory)
+        return memory, self.chain.follow(state.latent, memory[0], time, options.prior, noise)
+
+    def picture(
+        self,
+        h_BFHW: Tensor,
+        z_BZHW: Tensor,
+        features: Sequence[Tensor],
+        time: int,
+        options: Temperatures,
+        noise: Noise,
+    ) -> Tensor:
+        """Return frame `time` (B,C,H,W), drawn by the flow; `features` are of the one before."""
+        conditions, base = self._conditioned(h_BFHW, z_BZHW, features)
+        noises = [
+            noise.normal(f"flow {level}", time, shape)
+            for level, shape in enumerate(self.flow.noise_shapes, start=1)
+        ]
+        return self.flow.sample(noises, conditions, base, options.flow)
+
+    def infer(
+        self, x_BCTHW: Tensor, given: int, noise: Noise
+    ) -> tuple[list[Tensor], Tensor, Inferred]:
+        """Return features by level, h (B,S,F,H',W') and latents of the frames from `given` on."""
+        features = self._features(x_BCTHW)
+        h_BTFHW, _ = self._along(features[-1][:, :-1])
+        start = self.first_z(len(x_BCTHW))
+        start = self.chain.warm(start, h_BTFHW[:, : given - 1], 1.0, noise)
+        h_BSFHW = h_BTFHW[:, given - 1 :]
+        known_BSFHW = torch.cat([h_BSFHW, features[-1][:, given:]], dim=2)
+        if self.settings.smoothing:
+            known_BSFHW = self.lookahead(known_BSFHW)
+        return features, h_BSFHW, self.chain.infer(start, h_BSFHW, known_BSFHW, given, noise)
 
     def _features(self, x_BCTHW: Tensor) -> list[Tensor]:
         """Return the features of every frame, (B,T,.,H/2^l,W/2^l) for each level."""
@@ -241,12 +289,6 @@ class RecurrentFlow(Variational[State]):
             states.append(memory[0][:, None])
         return torch.cat(states, dim=1), memory
 
-    def _known(self, h_BSFHW: Tensor, features_BSFHW: Tensor) -> Tensor:
-        """Return what the posterior is told of each frame, beside the latent before it."""
-        both_BSFHW = torch.cat([h_BSFHW, features_BSFHW], dim=2)
-        found: Tensor = self.lookahead(both_BSFHW) if self.settings.smoothing else both_BSFHW
-        return found
-
     def _conditioned(
         self, h_BFHW: Tensor, z_BZHW: Tensor, features: Sequence[Tensor]
     ) -> tuple[list[Tensor], Gaussian]:
@@ -256,43 +298,3 @@ class RecurrentFlow(Variational[State]):
         if skips in ("flow", "both"):
             maps = [torch.cat(pair, dim=1) for pair in zip(maps, features, strict=True)]
         return maps, self.base(both)
-
-
-class _LatentNetwork(nn.Module):
-    """From z_t-1 and what is told to the Gaussian of z_t, by convolutions without normalisation."""
-
-    def __init__(self, told: int, widths: tuple[int, int], latent: int) -> None:
-        super().__init__()
-        first, second = widths
-        self.network = nn.Sequential(
-            nn.Conv2d(latent + told, first, 3, padding=1),
-            nn.LeakyReLU(pyramids.SLOPE),
-            nn.Conv2d(first, second, 3, padding=1),
-            nn.LeakyReLU(pyramids.SLOPE),
-            nn.Conv2d(second, 2 * latent, 3, padding=1),
-        )
-
-    def forward(self, z_BZHW: Tensor, told_BFHW: Tensor) -> Gaussian:
-        return Gaussian.of(self.network(torch.cat([z_BZHW, told_BFHW], dim=1)))
-
-
-def _same(z_BZHW: Tensor) -> Tensor:
-    return z_BZHW
-
-
-def _conditions(settings: Settings) -> tuple[int, ...]:
-    if settings.skips in ("none", "conditioning"):
-        return settings.conditioning
-    return tuple(map(sum, zip(settings.conditioning, settings.widths, strict=True)))
-
-
-def _lowest(levels: int, height: int, width: int) -> tuple[int, int]:
-    factor = 2**levels
-    if height % factor or width % factor:
-        fitting = [max(1, round(side / factor)) * factor for side in (height, width)]
-        raise UserError(
-            f"The predictor rfn halves frames {levels} times, but these have {height} x {width} "
-            f"pixels. Set source.height and source.width to multiples of {factor}, such as "
-            f"{fitting[0]} and {fitting[1]}, or lower levels."
-        )
-    return height // factor, width // factor

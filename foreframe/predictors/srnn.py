@@ -20,9 +20,13 @@ from foreframe.networks.conv_lstm import ConvLSTM, Pair
 from foreframe.networks.frame_vae import over_time
 from foreframe.networks.latent_chain import LatentChain, Lookahead, PriorChain
 from foreframe.networks.noise import Noise
-from foreframe.predictors.convolutional import Convolutional, ConvolutionalSettings, State
+from foreframe.predictors.convolutional import (
+    Convolutional,
+    ConvolutionalSettings,
+    Inferred,
+    State,
+)
 from foreframe.predictors.learned import Given
-from foreframe.predictors.recurrent import Terms
 from foreframe.predictors.variational import LatentOptions
 
 
@@ -80,27 +84,20 @@ class SRNN(Convolutional):
         latent = self.chain.warm(seen.latent, seen.given, options.scale, noise)
         return seen._replace(latent=latent, given=seen.given[:, :0])
 
-    def advance(
-        self, state: State, time: int, options: LatentOptions, noise: Noise
-    ) -> tuple[Tensor, State]:
-        """Return frame `time` (B,C,H,W) of futures and the state after it."""
+    def _follow(self, state: State, time: int, scale: float, noise: Noise) -> tuple[Pair, Tensor]:
         memory = self.recurrence(state.features, state.memory)
-        latent = self.chain.follow(state.latent, memory[0], time, options.scale, noise)
-        x_BCHW = self._picture(memory[0], latent, time, options, noise)
-        return x_BCHW, State(self.features(x_BCHW), memory, latent, state.given)
+        return memory, self.chain.follow(state.latent, memory[0], time, scale, noise)
 
-    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
-        """Return what the frames from `given` on cost; see the top of this file for the KL."""
-        x_BTCHW = x_BCTHW.transpose(1, 2)
-        features_BTFHW = over_time(self.features, x_BTCHW)
+    def _infer(self, features_BTFHW: Tensor, given: int, noise: Noise) -> Inferred:
         h_BTFHW, _ = self._along(features_BTFHW[:, :-1])
-        start = self._first_latent(len(x_BCTHW))
+        start = self._first_latent(len(features_BTFHW))
         start = self.chain.warm(start, h_BTFHW[:, : given - 1], 1.0, noise)
         h_BSFHW = h_BTFHW[:, given - 1 :]
         known_BSFHW = self._known(h_BSFHW, features_BTFHW[:, given:])
         found = self.chain.infer(start, h_BSFHW, known_BSFHW, given, noise)
-        nll_BS = self._nll(x_BTCHW[:, given:], h_BSFHW, found.latents)
-        return Terms(nll_BS, {"z": found.kl}, found.log_ratio)
+        return Inferred(
+            h_BSFHW, found.latents, found.posterior, found.prior, found.kl, found.log_ratio
+        )
 
     def _along(self, features_BTFHW: Tensor) -> tuple[Tensor, Pair]:
         """Return h (B,T,F,H',W') after each frame's features, and the memory after the last."""

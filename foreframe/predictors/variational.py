@@ -12,7 +12,8 @@ from torch import Tensor
 
 from foreframe.config.sampling import Options
 from foreframe.config.training import Ramp
-from foreframe.networks.noise import Fresh
+from foreframe.errors import UserError
+from foreframe.networks.noise import Fresh, Noise
 from foreframe.predictors.recurrent import Recurrent, RecurrentSettings, State
 from foreframe.training.objective import Moment
 
@@ -60,6 +61,28 @@ class Variational(Recurrent[State]):
     """A learned predictor that goes frame by frame and draws latents."""
 
     settings: VariationalSettings
+
+    def surprisal(
+        self, state: State, x_BCHW: Tensor, time: int, options: Any, noise: Noise
+    ) -> Tensor:
+        """Return -log p(x | z) (B,) of frames `time`, in nats, as `Terms.nll` counts it.
+
+        The latents z are those that the prior draws after `state`, whatever the frames are.
+
+        Raises:
+            UserError: the predictor has no likelihood.
+        """
+        raise UserError(f"{self.name} has no likelihood of a frame. Give a predictor that has one.")
+
+    def replay(self, x_BCTHW: Tensor, given: int, options: Any, noise: Noise) -> Tensor:
+        """Return the frames (B,C,S,H,W) from `given` on as latents of the posterior say them.
+
+        Each is told the true frames before it.
+
+        Raises:
+            UserError: the predictor cannot.
+        """
+        raise UserError(f"{self.name} cannot show what its posterior sees. Give another predictor.")
 
     def loss(self, batch: Mapping[str, Any], moment: Moment) -> dict[str, Tensor]:
         """Return scalars: nats of a clip, -log p + weight x KL, the mean over the batch.

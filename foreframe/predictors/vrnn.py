@@ -9,24 +9,24 @@ Latents of given frames are the prior's, and cost nothing (as in the thesis); z_
 Shapes: as in `convolutional`.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from foreframe.networks.conv_lstm import ConvLSTM, Pair
 from foreframe.networks.frame_vae import over_time
-from foreframe.networks.gaussian import Gaussian, of_steps, stacked
+from foreframe.networks.gaussian import of_steps, stacked
 from foreframe.networks.noise import Noise
 from foreframe.predictors.convolutional import (
     POSTERIOR,
     PRIOR,
     Convolutional,
     ConvolutionalSettings,
+    Inferred,
     State,
 )
 from foreframe.predictors.learned import Given
-from foreframe.predictors.recurrent import Terms
 from foreframe.predictors.variational import LatentOptions
 
 
@@ -43,22 +43,6 @@ def build(settings: Settings, given: Given) -> "VRNN":
         UserError: frames cannot be halved three times.
     """
     return VRNN(settings, given)
-
-
-class _Inferred(NamedTuple):
-    """What the posterior drew along S true frames.
-
-    Attributes:
-        h: of the LSTM, (B,S,F,H',W').
-        posterior: q of each z, (B,S,Z).
-        z: (B,S,Z).
-        latents: phi(z), (B,S,F,H',W').
-    """
-
-    h: Tensor
-    posterior: Gaussian
-    z: Tensor
-    latents: Tensor
 
 
 class VRNN(Convolutional):
@@ -89,27 +73,11 @@ class VRNN(Convolutional):
         memory, latent = self._warm(seen.memory, seen.latent, seen.given, options.scale, noise)
         return State(seen.features, memory, latent, seen.given[:, :0])
 
-    def advance(
-        self, state: State, time: int, options: LatentOptions, noise: Noise
-    ) -> tuple[Tensor, State]:
-        """Return frame `time` (B,C,H,W) of futures and the state after it."""
+    def _follow(self, state: State, time: int, scale: float, noise: Noise) -> tuple[Pair, Tensor]:
         memory = self._remember(state.memory, state.features, state.latent)
-        latent = self._follow(memory[0], time, options.scale, noise)
-        x_BCHW = self._picture(memory[0], latent, time, options, noise)
-        return x_BCHW, State(self.features(x_BCHW), memory, latent, state.given)
+        return memory, self._latent(memory[0], time, scale, noise)
 
-    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
-        """Return what the frames from `given` on cost."""
-        x_BTCHW = x_BCTHW.transpose(1, 2)
-        found = self._infer(over_time(self.features, x_BTCHW), given, noise)
-        prior = of_steps(self.prior, found.h)
-        nll_BS = self._nll(x_BTCHW[:, given:], found.h, found.latents)
-        ratio_BS = (prior.log_prob(found.z) - found.posterior.log_prob(found.z)).sum(dim=2)
-        kl_BS = found.posterior.divergence(prior).sum(dim=2)
-        return Terms(nll_BS, {"z": kl_BS}, ratio_BS)
-
-    def _infer(self, features_BTFHW: Tensor, given: int, noise: Noise) -> _Inferred:
-        """Return what the posterior draws of each true frame, one after the other."""
+    def _infer(self, features_BTFHW: Tensor, given: int, noise: Noise) -> Inferred:
         rows, before_BtFHW = len(features_BTFHW), features_BTFHW[:, : given - 1]
         memory, latent = self._first_memory(rows), self._first_latent(rows)
         memory, latent = self._warm(memory, latent, before_BtFHW, 1.0, noise)
@@ -122,13 +90,16 @@ class VRNN(Convolutional):
             states.append(memory[0])
             latents.append(latent)
         h, z, phi = (torch.stack(each, dim=1) for each in (states, drawn, latents))
-        return _Inferred(h, stacked(posteriors), z, phi)
+        prior, posterior = of_steps(self.prior, h), stacked(posteriors)
+        ratio_BS = (prior.log_prob(z) - posterior.log_prob(z)).sum(dim=2)
+        kl_BS = posterior.divergence(prior).sum(dim=2)
+        return Inferred(h, phi, posterior, prior, kl_BS, ratio_BS)
 
     def _remember(self, memory: Pair, features_BFHW: Tensor, latent_BFHW: Tensor) -> Pair:
         """Return h_t and c_t, told of the frame before and its latent."""
         return self.recurrence(torch.cat([features_BFHW, latent_BFHW], dim=1), memory)
 
-    def _follow(self, h_BFHW: Tensor, time: int, scale: float, noise: Noise) -> Tensor:
+    def _latent(self, h_BFHW: Tensor, time: int, scale: float, noise: Noise) -> Tensor:
         """Return phi(z_t) of a z_t that the prior drew."""
         return self.latent_features(self._drawn(self.prior(h_BFHW), PRIOR, time, noise, scale))
 
@@ -138,5 +109,5 @@ class VRNN(Convolutional):
         """Return memory and phi(z) of the last given frame, after those at the beginning."""
         for time, features_BFHW in enumerate(features_BtFHW.unbind(dim=1), start=1):
             memory = self._remember(memory, features_BFHW, latent)
-            latent = self._follow(memory[0], time, scale, noise)
+            latent = self._latent(memory[0], time, scale, noise)
         return memory, latent

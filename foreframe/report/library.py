@@ -23,12 +23,21 @@ MAIN = "main"  # the run that a study's own evaluations and samples are of
 DATA = "data"  # the folder of all studies' artefacts
 TABLE = "_checksum"  # what the facts call a table's checksum, after the table's name
 # Of these the file is called as its run, of the next its folder is; the file is the protocol.
-BY_FILE = ("training", "autoencoder", "prior", "predictor")
+BY_FILE = ("training", "autoencoder", "prior", "predictor", "analysis")
 BY_FOLDER = ("evaluation", "samples")
-OF_DATA = ("frames", "split", "normalization", "latents", "examples", "inspection")
+OF_DATA = (
+    "frames",
+    "split",
+    "normalization",
+    "latents",
+    "examples",
+    "inspection",
+    "probe",
+    "state_probe",
+)
 # Folders of many runs; any other folder is a run's own, whose name comes before the file's.
-ROOMS = ("autoencoders", "priors", "predictors", "classifiers")
-ARRAYS = ("findings", "inspection")  # facts with arrays beside them, of one schema
+ROOMS = ("autoencoders", "priors", "predictors", "classifiers", "analyses")
+ARRAYS = ("analysis", "findings", "inspection")  # facts with arrays beside them, of one schema
 COPIES = ".metrics.json"  # what DVC shows of a file of facts beside it
 
 
@@ -197,7 +206,7 @@ def place(path: Path, schema: str) -> tuple[str, str]:
         return (folders[1] if len(folders) > 1 else MAIN), path.stem
     if schema == "models":
         return folder or MAIN, ""
-    if schema in OF_DATA and path.stem == schema:
+    if schema in OF_DATA and schema.endswith(path.stem):
         return folder or study, ""
     return path.stem, ""
 

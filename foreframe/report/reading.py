@@ -63,15 +63,21 @@ class Reader:
         return record.read(Path(self.note("training", run).path))
 
     def series(self, run: str, where: str = "") -> pandas.DataFrame:
-        """Return what was measured by frame: of an analysis, or of an evaluation (with `where`).
+        """Return what was measured by frame.
 
-        Its columns are SERIES; the samples of an evaluation are called as its run.
+        That is of `findings`, of an evaluation, a run and its protocol, or of `analysis` and a run.
+        Its columns are SERIES; the samples of an evaluation or an analysis are called as its run.
         """
+        if run == "analysis":
+            rows = self.facts(run, where)["series"]
+            return pandas.DataFrame(rows, columns=list(SERIES)).assign(samples=where)
         if not where:
             return self.table(run, "series", run)[list(SERIES)]
         table = evaluation.table(self.facts("evaluation", run, where))
         ends = ("_low", "_high")
         names = [name for name in map(str, table) if not name.endswith(ends) and name not in SERIES]
+        if not names:  # distances of whole sets have no frames
+            return pandas.DataFrame(columns=list(SERIES))
         parts = [
             pandas.DataFrame(
                 {

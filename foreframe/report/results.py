@@ -24,7 +24,7 @@ BITS = "bits_per_dimension"  # of a likelihood, whose kind and samples stand ben
 PASSES = 3  # a training step takes a forward pass, and a backward one that costs about two
 USAGE = "train_usage_"  # before a level: the share of its codes that occur, epoch by epoch
 # Not numbers of a run: where they ran, how they were measured, what they were set to.
-LEFT_OUT = ("environment", "protocol", "protocol_digest", "settings")
+LEFT_OUT = ("environment", "protocol", "protocol_digest", "settings", "series")
 CHOICES = 12  # are named when one does not exist, the most similar ones
 ANALYSES = ("search", "findings", "steering", "inspection")
 
@@ -251,6 +251,11 @@ def _analysis(reader: Reader, artefact: Artefact) -> Iterator[Row]:
         yield name, "parameters", "", int(trials["parameters"].max())
 
 
+def _asked(reader: Reader, artefact: Artefact) -> Iterator[Row]:
+    """Yield what was asked of a model, as the run `analysis/model`."""
+    yield from flat(reader.facts("analysis", artefact.run), artefact.run)
+
+
 def _frames(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     with reader.arrays("frames", artefact.run) as file:
         interval, lengths = float(file.attrs["frame_interval"]), file["episode_length"][:]
@@ -295,5 +300,6 @@ READERS = {
     "split": _split,
     "normalization": _normalization,
     "latents": _latents,
+    "analysis": _asked,
     **dict.fromkeys(ANALYSES, _analysis),
 }

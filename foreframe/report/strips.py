@@ -68,10 +68,12 @@ def draw(rows: Sequence[Row], numbers: Sequence[int], context: int | None = None
 
     With `context`, a line under each frame says whether it was given or predicted.
     """
-    height, width = rows[0].frames.shape[1:3]
-    factor = factor_for(width, CELL)
-    cell_width, cell_height = width * factor + GAP, height * factor + GAP + EDGE
-    size = (LABELS + cell_width * len(numbers), 2 * TEXT + cell_height * len(rows))
+    height, length = rows[0].frames.shape[1:3]
+    factor = factor_for(length, CELL)
+    cell_width, cell_height = length * factor + GAP, height * factor + GAP + EDGE
+    # No narrower than a usual strip: a page would enlarge it, letters and all.
+    width = max(LABELS + cell_width * len(numbers), LABELS + COLUMNS * (CELL + GAP))
+    size = (width, 2 * TEXT + cell_height * len(rows))
     image = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(image)
     for place, number in enumerate(numbers):

@@ -1,14 +1,12 @@
 """Gymnasium's environment `foreframe/LearnedDriving-v0`: each step predicts what comes next.
 
-The last frames and the actions that led to them are the context; the new action is held for the
-rest of the window that the priors model. Of the window only the next frames are kept, the context
-moves on by as many, and the new frames are encoded again with it: prediction over a receding
-horizon. Sampling is exact, and a draw depends on the seed alone.
+A predictor without actions goes on by itself: its actions have no numbers, (0,). Sampling is exact,
+and a draw depends on the seed alone. How frames follow from one another stands in `episodes`.
 
 Shapes: t frames of the context, n frames of one prediction, H rows, W columns, A action channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,12 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foreframe.config.sampling import Choice
+from foreframe.config import reading
+from foreframe.config.sampling import Choice, Options
 from foreframe.errors import UserError
-from foreframe.randomness import Draws
-from foreframe.simulator import trained
+from foreframe.predictors import Predictor
+from foreframe.simulator import episodes, trained
+from foreframe.simulator.episodes import Episode
 from foreframe.simulator.trained import Files, Trained
 
 Frame = NDArray[numpy.uint8]
@@ -47,7 +47,9 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
     and never ends by itself. `info["frames"]` holds all n frames of the step, uint8 (n,H,W,3).
 
     `frames_per_prediction` (n) is how many frames a step predicts, and so how long its action is
-    held: more are faster, and are steered less often.
+    held: more are faster, and are steered less often. `choice` says how futures are drawn, as
+    options of the predictor or as plain values of them; without it codes are drawn from the most
+    likely ones.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012, Gymnasium's own form
@@ -58,7 +60,7 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         split: Path = STUDY / "split.json",
         normalization: Path = STUDY / "normalization.json",
         models: Sequence[Path] = MODELS,
-        choice: Choice = DRAWN,
+        choice: Options | Mapping[str, Any] | None = None,
         frames_per_prediction: int = 1,
         max_steps: int = 1000,
         device: str = "cpu",
@@ -67,18 +69,20 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         """Read the study; nothing is predicted before the first step.
 
         Raises:
-            UserError: a file is missing, the priors take no actions, or a number is out of range.
+            UserError: the study is not whole, nothing can go on with its predictor, the choice is
+                another predictor's or lacks, or a number is out of range.
         """
         named = Path(frames), Path(split), Path(normalization)
         files = Files(*named, tuple(map(Path, models)))
         self.trained: Trained = trained.load(files, torch.device(device))
-        most = self.trained.predictor.window.frames - self.trained.context
+        self.choice = _options(self.trained.predictor, choice)
+        most = self.trained.most
         if not 1 <= frames_per_prediction <= most or max_steps < 1:
             raise UserError(
                 f"frames_per_prediction is {frames_per_prediction} and max_steps {max_steps}. "
                 f"Choose 1 to {most}, and at least 1."
             )
-        self.choice, self.count, self.max_steps = choice, frames_per_prediction, max_steps
+        self.count, self.max_steps = frames_per_prediction, max_steps
         self.observation_space = spaces.Box(0, 255, (*self.trained.size, 3), numpy.uint8)
         self.action_space = spaces.Box(self.trained.low, self.trained.high, dtype=numpy.float32)
         rate = 1 / (self.trained.interval * frames_per_prediction)
@@ -104,9 +108,10 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         if options:
             number = _clip(options, clips)
         start = self.trained.start(number)
-        self._frames_1tHWC = torch.from_numpy(start.frames)[None]
-        self._led_1tA = torch.from_numpy(start.actions)[None]
-        self._steps = 0
+        self._episode: Episode = episodes.begin(
+            self.trained.predictor, self.choice, self._seed, start
+        )
+        self._frame_HWC, self._steps = start.frames[-1], 0
         return self._observe(), {"clip": number, "frames": start.frames}
 
     def step(self, action: Action) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
@@ -117,14 +122,11 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         """
         if self._steps is None:
             raise UserError("step() was called before reset(). Call reset() first.")
-        led_nA = self._held(action)
-        predicted_1nHWC = self._predict(led_nA)
+        frames_nHWC = self._episode.go(self._held(action)).numpy()
+        self._frame_HWC = frames_nHWC[-1]
         self._steps += 1
-        context = self.trained.context
-        self._frames_1tHWC = torch.cat([self._frames_1tHWC, predicted_1nHWC], dim=1)[:, -context:]
-        self._led_1tA = torch.cat([self._led_1tA, led_nA[None]], dim=1)[:, -context:]
         cut_off = self._steps >= self.max_steps
-        return self._observe(), 0.0, False, cut_off, {"frames": predicted_1nHWC[0].numpy()}
+        return self._observe(), 0.0, False, cut_off, {"frames": frames_nHWC}
 
     def render(self) -> Frame | None:
         """Return the current frame, uint8 (H,W,3), in the mode `rgb_array`."""
@@ -133,33 +135,34 @@ class LearnedDriving(gymnasium.Env[Frame, Action]):
         )
 
     def _observe(self) -> Frame:
-        frame: Frame = self._frames_1tHWC[0, -1].numpy().copy()
-        return frame
+        return self._frame_HWC.copy()
 
     def _held(self, action: Action) -> torch.Tensor:
         """Return the action as the n that lead to the next frames, float32 (n,A)."""
         values_A = numpy.asarray(action, dtype=numpy.float32)
         if values_A.shape != self.action_space.shape or not numpy.isfinite(values_A).all():
             names = ", ".join(self.trained.actions.names)
-            raise UserError(f"The action is {action!r}. Give a finite number for each of: {names}.")
+            wanted = f"a finite number for each of: {names}" if names else "no number at all"
+            raise UserError(f"The action is {action!r}. Give {wanted}.")
         inside_A = numpy.clip(values_A, self.trained.low, self.trained.high)
         return torch.from_numpy(inside_A).expand(self.count, -1)
 
-    def _predict(self, led_nA: torch.Tensor) -> torch.Tensor:
-        """Return the next frames, uint8 (1,n,H,W,3)."""
-        predictor, context = self.trained.predictor, self.trained.context
-        window = predictor.window
-        given = window.first(predictor.encode(self._frames_1tHWC), context)
-        rest = led_nA[None, :1].expand(-1, window.frames - context, -1)
-        codes = predictor.extend(
-            given,
-            self.choice,
-            Draws.first(self._seed, [0]),
-            self._steps or 0,
-            actions_BTA=torch.cat([self._led_1tA, rest], dim=1),
-            frames=context + -(-self.count // window.cover) * window.cover,
+
+def _options(predictor: Predictor, choice: Options | Mapping[str, Any] | None) -> Options:
+    """Return how futures are drawn, as options that the predictor knows.
+
+    Raises:
+        UserError: nothing is said and nothing is usual, or the predictor does not know it.
+    """
+    known = predictor.options
+    if choice is None and known in (Choice, Options):
+        return DRAWN if known is Choice else Options()
+    if choice is None or (isinstance(choice, Options) and type(choice) is not known):
+        raise UserError(
+            f"choice is {choice!r}, but {predictor.name} draws as {known.__name__} says. Give one: "
+            f"{', '.join(known.model_fields) or 'without any value'}."
         )
-        return predictor.decode(codes)[:, context : context + self.count]
+    return choice if isinstance(choice, Options) else reading.validate(known, choice, "choice")
 
 
 def _clip(options: dict[str, Any], clips: int) -> int:

@@ -1,10 +1,12 @@
-"""What the learned simulator is made of: a trained study with priors that take actions.
+"""What the learned simulator is made of: a predictor of a trained study, and where drives begin.
 
-Shapes: N clips, t given frames, A action channels.
+With priors that take actions it can be steered. A predictor that takes none goes on by itself: it
+has 0 action channels. Shapes: N clips, t given frames, A action channels.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -16,11 +18,12 @@ from foreframe.data.clips import load_split, windows
 from foreframe.errors import UserError
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
+from foreframe.predictors.recurrent import Recurrent
 from foreframe.priors.actions import Actions
 
 TRAINED = (
-    "The simulator needs a trained study whose priors take actions. Run `dvc repro`, then "
-    "`dvc repro studies/learned_simulator/dvc.yaml:train_prior@top_actions "
+    "The simulator needs a trained study, and priors that take actions to be steered. Run "
+    "`dvc repro`, then `dvc repro studies/learned_simulator/dvc.yaml:train_prior@top_actions "
     "studies/learned_simulator/dvc.yaml:train_prior@bottom_actions`."
 )
 
@@ -59,34 +62,38 @@ class Trained:
     """A study that can be driven in.
 
     Attributes:
-        predictor: with priors that take actions.
-        actions: names and usual values of the action channels.
+        predictor: of codes, or one that goes frame by frame.
+        actions: names and usual values of the action channels; none where it takes none.
         low, high: the range of each channel over the training frames, float32 (A,).
         size: rows and columns of a frame.
         interval: seconds from one frame to the next.
-        starts: the first frame of each window of the test set, half a window apart, int64 (N,).
+        context: how many real frames a drive begins with; see `_context`.
+        starts: the first frame of each window of the test set, a context apart, int64 (N,).
     """
 
     files: Files
-    predictor: Latent
+    predictor: Latent | Recurrent[Any]
     actions: Actions
     low: NDArray[numpy.float32]
     high: NDArray[numpy.float32]
     size: tuple[int, int]
     interval: float
+    context: int
     starts: NDArray[numpy.int64]
 
     @property
-    def context(self) -> int:
-        """How many frames a prediction sees: half a window, as in Xu 2022, in whole codes."""
-        return self.predictor.window.half
+    def most(self) -> int:
+        """The most frames that one step may predict: the rest of a window, or of a clip."""
+        return max(1, _length(self.predictor) - self.context)
 
     def start(self, number: int) -> Start:
         """Return the test clip of a number, up to where driving begins."""
         first = int(self.starts[number])
         with frames_file.opening(self.files.frames) as file:
             frames_tHWC = file["frames"][first : first + self.context]
-            led_tA = actions.leading(file, [first], self.context)[0].numpy()
+            led_tA = numpy.empty((self.context, 0), numpy.float32)
+            if self.actions.names:
+                led_tA = actions.leading(file, [first], self.context)[0].numpy()
         return Start(number, frames_tHWC, led_tA)
 
 
@@ -94,43 +101,75 @@ def load(files: Files, device: torch.device) -> Trained:
     """Read a trained study.
 
     Raises:
-        UserError: a file is missing, its priors take no actions, or no test clip is long enough.
+        UserError: a file is missing, nothing can go on with the predictor, some of its priors take
+            actions and some do not, or no test clip is long enough.
         ArtefactError: a file is damaged.
     """
     files.check()
-    predictor = loading.latent(files.models, files.normalization, device)
+    predictor = loading.load(files.models, files.normalization, device)
+    if not isinstance(predictor, Latent | Recurrent):
+        raise UserError(
+            f"{predictor.name} cannot be driven in: it predicts neither codes nor one frame after "
+            "the other. Give the files of a predictor that does."
+        )
+    taken = _taken(predictor)
     runs = load_split(files.split)
-    length = predictor.window.frames
-    starts_N = windows(runs.test, length, predictor.window.half)
+    length, context = _length(predictor), _context(predictor)
+    starts_N = windows(runs.test, max(length, context), context)
     if not len(starts_N):
         raise UserError(
             f"The test set of {files.split} has no {length} frames in a row to start from. "
             "Give split.test a larger share."
         )
     with frames_file.opening(files.frames) as file:
-        rows = [file["actions"][start:stop] for start, stop in runs.train]
         _, height, width, _ = file["frames"].shape
         interval = float(file.attrs["frame_interval"])
-    driven_XA = numpy.concatenate(rows)
+        driven_XA = numpy.zeros((1, 0), numpy.float32)
+        if taken.names:
+            driven_XA = numpy.concatenate(
+                [file["actions"][first:stop] for first, stop in runs.train]
+            )
     return Trained(
         files,
         predictor,
-        _taken(predictor),
+        taken,
         driven_XA.min(axis=0),
         driven_XA.max(axis=0),
         (height, width),
         interval,
+        context,
         starts_N,
     )
 
 
-def _taken(predictor: Latent) -> Actions:
+def _length(predictor: Latent | Recurrent[Any]) -> int:
+    """Return how many frames the priors model at once, or a clip of the training had."""
+    if isinstance(predictor, Latent):
+        return predictor.window.frames
+    return predictor.given.shape.frames
+
+
+def _context(predictor: Latent | Recurrent[Any]) -> int:
+    """Return half of this, as in Xu 2022: in whole codes, or as much as the predictor needs."""
+    if isinstance(predictor, Latent):
+        return predictor.window.half
+    return max(1, predictor.needs, _length(predictor) // 2)
+
+
+def _taken(predictor: Latent | Recurrent[Any]) -> Actions:
+    """Return the actions that a predictor takes.
+
+    Raises:
+        UserError: some of its priors take actions, and some do not.
+    """
+    if not isinstance(predictor, Latent) or not predictor.takes_actions:
+        return Actions((), _length(predictor), (), ())
     taken = []
     for level, prior in predictor.priors.items():
         if prior.actions is None:
             raise UserError(
-                f"The prior of the level {level} takes no actions, so nothing could be steered. "
-                f"{TRAINED}"
+                f"The prior of the level {level} takes no actions, and another one does, so "
+                f"steering would not reach all that is seen. {TRAINED}"
             )
         taken.append(prior.actions)
     return taken[0]

@@ -25,15 +25,16 @@ CANVAS, FASTEST = 64, 4
 
 
 class Settings(SyntheticSettings):
-    """Which digits, how many, and whether all episodes share their motion.
+    """Which digits, how many, and what all episodes share.
 
-    `synchronised`: episodes differ in which digits they show and in nothing else.
+    `motion`: they differ in which digits they show and in nothing else. `first_frame`: they show
+    the same digits, which begin where they do in all, and then fly as they like.
     """
 
     kind: Literal["moving_digits"]
     digit_images: digit_images.Source
     digits: Annotated[int, Field(ge=1, le=3)]
-    synchronised: bool
+    shared: Literal["nothing", "motion", "first_frame"]
     download: bool  # MNIST's files, instead of reading them from the folder
 
     @model_validator(mode="after")
@@ -97,11 +98,16 @@ class _Draw:
         chosen = self._chosen(settings, seed, number, part)
         shown = digit_images.scaled(images[chosen], side)
         # One motion for all episodes, or one for each.
-        motion = 0 if settings.synchronised else number
-        flights = [
-            fly(numpy_generator(seed, "moving_digits", "motion", motion, digit), side)
-            for digit in range(settings.digits)
-        ]
+        motion = 0 if settings.shared == "motion" else number
+        flights = []
+        for digit in range(settings.digits):
+            random = numpy_generator(seed, "moving_digits", "motion", motion, digit)
+            place = random.integers(0, side, size=2)
+            if settings.shared == "first_frame":
+                place = numpy_generator(seed, "moving_digits", "place", digit).integers(
+                    0, side, size=2
+                )
+            flights.append(fly(random, side, (int(place[0]), int(place[1]))))
         nothing = numpy.empty(0, numpy.float32)
         for _ in range(settings.frames_per_episode):
             places = [next(flight) for flight in flights]
@@ -118,19 +124,22 @@ class _Draw:
         self, settings: Settings, seed: int, number: int, part: str
     ) -> NDArray[numpy.int64]:
         count = len(digit_images.load(settings.digit_images, part, self.folder))
-        choice = numpy_generator(seed, "moving_digits", "digits", number)
+        shown = 0 if settings.shared == "first_frame" else number
+        choice = numpy_generator(seed, "moving_digits", "digits", shown)
         return choice.integers(count, size=settings.digits)
 
 
-def fly(random: numpy.random.Generator, side: int) -> Iterator[tuple[int, int, bool]]:
+def fly(
+    random: numpy.random.Generator, side: int, place: tuple[int, int]
+) -> Iterator[tuple[int, int, bool]]:
     """Yield left edge, upper edge and whether a border was hit, frame by frame, without end.
 
-    Edges are 0..side-1 on a canvas of 2 side pixels. Beyond a border a digit is put back on it; its
-    velocity away from that border is drawn anew from 1..4, the other one from -4..4, on a canvas of
-    64 pixels (in proportion on others).
+    Edges are 0..side-1 on a canvas of 2 side pixels, and begin at `place`. Beyond a border a digit
+    is put back on it; its velocity away from that border is drawn anew from 1..4, the other one
+    from -4..4, on a canvas of 64 pixels (in proportion on others).
     """
     fastest = max(1, round(FASTEST * side / (CANVAS // 2)))
-    x, y = (int(value) for value in random.integers(0, side, size=2))
+    x, y = place
     dx, dy = (int(value) for value in random.integers(-fastest, fastest, size=2, endpoint=True))
     while True:
         hit_y = not 0 <= y < side

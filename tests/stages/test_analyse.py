@@ -1,129 +1,172 @@
-"""Laws of the stage analyse: what it writes, that it repeats itself, and what it refuses."""
+"""The stage analyse: what it hands to an analysis, that it repeats itself, and what it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
-import torch
 
-from foreframe.artefacts import hdf5
-from foreframe.config.sampling import Options
-from foreframe.data.clips import load_split
+from foreframe import kinds
+from foreframe.analyses import PACKAGE
+from foreframe.artefacts import facts, hdf5
+from foreframe.config.sampling import Sampling
+from foreframe.config.split import Split
+from foreframe.data import normalization, writing
+from foreframe.data.writing import Layout
 from foreframe.errors import UserError
-from foreframe.evaluation import scoring
-from foreframe.metrics.psnr import psnr
-from foreframe.predictors import Context, loading
-from foreframe.randomness import Draws
-from tests.stages import analysis_study
-from tests.stages.analysis_study import Analysed
+from foreframe.evaluation.contexts import Continued
+from foreframe.predictors import learned
+from foreframe.report.library import Library
+from foreframe.report.reading import Reader
+from foreframe.report.results import Results
+from foreframe.sources import moving_digits
+from stages import analyse, split
+from tests.foreframe.predictors import test_prednet, test_rfn
+from tests.foreframe.sources import synthetic_episodes
+from tests.stages.evaluation_study import COMPUTE, protocol
+
+FRAMES, EPISODES = test_rfn.FRAMES, 10
+FUTURES = protocol(clips=None, stride=FRAMES, context=1, horizon=FRAMES - 1).futures
+FLOW = {"choices": {"flow": {"flow": 0.5, "prior": 1.0}}}
+PLAIN: dict[str, Any] = {"choices": {"plain": {}}}
+STEPS: dict[str, Any] = {
+    "kind": "one_step",
+    "clips": None,
+    "show": 2,
+    "events": {"right": {"states": ("x_1",)}},
+}
+
+
+def digits(path: Path, *, states: bool = True) -> None:
+    """Write clips of a digit that all begin with one frame."""
+    size = {"height": test_rfn.SIDE, "width": test_rfn.SIDE, "frames_per_episode": FRAMES}
+    count = {"train_episodes": 5, "test_episodes": EPISODES, "digits": 1}
+    chosen = synthetic_episodes.settings("moving_digits", shared="first_frame", **size, **count)
+    stream = moving_digits.stream(chosen, 0, Path(), 1, 0)
+    layout = Layout(
+        height=chosen.height,
+        width=chosen.width,
+        frame_interval=chosen.frame_interval,
+        source=chosen.kind,
+        actions=stream.actions,
+        states=stream.states if states else (),
+        labels=stream.labels,
+        chunk=FRAMES,
+    )
+    with writing.creating(path, layout) as writer:
+        for episode in stream.episodes:
+            for _ in writer.add(episode):
+                pass
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory) -> Analysed:
-    return analysis_study.make(tmp_path_factory.mktemp("analysed"))
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study: a flow and a predictor without latents, and the stage's answer."""
+    folder = tmp_path_factory.mktemp("study") / "data/tiny"
+    folder.mkdir(parents=True)
+    digits(folder / "frames.h5")
+    shares = Split(by="official", train=0.8, validation=0.1, test=0.1)
+    split.main(frames=folder / "frames.h5", split=shares, out=folder / "split.json")
+    grey = numpy.zeros((1, 2, 2, 3), numpy.uint8)
+    normalization.save(folder / "normalization.json", normalization.measure([grey]))
+    learned.ROLE.save(folder / "rfn.safetensors", test_rfn.ready().float())
+    learned.ROLE.save(folder / "prednet.safetensors", test_prednet.model())
+    run(folder, STEPS, folder / "analyses/steps/rfn.json")
+    return folder
 
 
-def test_the_same_inputs_give_the_same_bytes(analysed: Analysed, tmp_path: Path) -> None:
-    assert analysed.into(tmp_path / "again").bytes() == analysed.bytes()
+def run(study: Path, asked: dict[str, Any], found: Path, **changes: Any) -> dict[str, Any]:
+    """Run the stage; return the facts."""
+    model = changes.pop("model", "rfn")
+    analysis = kinds.find(PACKAGE, asked["kind"]).Settings(**asked)
+    sampling = Sampling(show=1, means={}, **(FLOW if model == "rfn" else PLAIN))
+    given: dict[str, Any] = {name: study / f"{name}.json" for name in ("split", "normalization")}
+    given |= {"frames": study / "frames.h5", "models": (study / f"{model}.safetensors",)}
+    given |= {"sampling": sampling, "futures": FUTURES, "compute": COMPUTE} | changes
+    found.parent.mkdir(parents=True, exist_ok=True)
+    analyse.main(**given, analysis=analysis, found=found, arrays=found.with_suffix(".h5"))
+    return facts.read(found, "analysis")
 
 
-def test_what_must_hold_of_any_networks_holds(analysed: Analysed) -> None:
-    found = analysed.facts
-    for name in ("corrupted_code", "corrupted_code_unconditioned"):
-        assert found[name]["changed_before"] == 0
-        assert found[name]["place"] == [2, 2, 2]
-    for level in ("top", "bottom"):
-        for name in ("untrained", "trained"):
-            assert found["receptive_field"][level][name]["not_earlier"] == 0
-    without = found["sensitivity"]["bottom_unconditioned"]
-    for kind in ("another_clip", "shuffled"):
-        assert without[kind]["divergence"]["mean"] == 0 == without[kind]["loss"]["mean"]
-        assert found["sensitivity"]["bottom"][kind]["divergence"]["mean"] > 0
-    assert found["under_another_top"]["bottom_unconditioned"]["codes_shared"]["mean"] == 1
-    assert found["leak"]["encodings"] == ["context_only", "full_clip"]
+def test_the_same_inputs_give_the_same_bytes(study: Path, tmp_path: Path) -> None:
+    run(study, STEPS, tmp_path / "rfn.json")
+    for name in ("rfn.json", "rfn.h5"):
+        assert (tmp_path / name).read_bytes() == (study / "analyses/steps" / name).read_bytes()
 
 
-def test_what_is_given_is_right_and_the_rest_is_compared(analysed: Analysed) -> None:
-    """Codes of whole clips are the true ones as far as they are given."""
-    found = analysed.facts["rollouts"]["full_clip"]["choices"]["argmax"]["code_errors"]
-    assert found["top"][0] == 0 and found["bottom"][:2] == [0, 0]
-    assert found["top"][1] > 0
+def test_states_and_frames_are_those_of_the_clips(study: Path) -> None:
+    with hdf5.opening(study / "frames.h5", "frames") as file:
+        x_NT = file["states"][:, 0].reshape(-1, FRAMES)[-EPISODES:]
+        real = file["frames"][:].reshape(-1, FRAMES, *file["frames"].shape[1:])[-EPISODES:]
+    found = facts.read(study / "analyses/steps/rfn.json", "analysis")
+    shares = [row["mean"] for row in found["series"] if row["predictor"] == "right"]
+    assert shares == pytest.approx((x_NT > 0).mean(axis=0)[1:].tolist())
+    assert len(set(shares)) > 1
+    with hdf5.opening(study / "analyses/steps/rfn.h5", "analysis") as file:
+        assert numpy.array_equal(file["real"][:], real[:2])
 
 
-def test_pictures_are_decoded_as_they_are_named(analysed: Analysed) -> None:
-    maps, inputs = analysed.maps, analysed.inputs
-    predictor = loading.latent(inputs["models"], inputs["normalization"], torch.device("cpu"))
-    real = torch.from_numpy(maps["rollouts/real"])
-    codes = predictor.encode(real)
-    numpy.testing.assert_array_equal(maps["rollouts/true_decode"], predictor.decode(codes))
-    numpy.testing.assert_array_equal(
-        maps["rollouts/true_top_only"], predictor.decode(codes, drop=["bottom"])
-    )
-    original = torch.from_numpy(maps["examples/original"])
-    numpy.testing.assert_array_equal(
-        maps["examples/bottom_only"], predictor.decode(predictor.encode(original), drop=["top"])
-    )
-    assert [kind.decode() for kind in maps["rollouts/kind"]] == ["good", "faded", "static"]
+@pytest.mark.parametrize(
+    ("wanted", "kept"), [(None, [0, 1, 2, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5]), (2, [1, 4])]
+)
+def test_some_clips_are_evenly_spread_and_at_most_all(wanted: int | None, kept: list[int]) -> None:
+    numbers = numpy.arange(6) * 3
+    found = analyse.some(Continued(numbers, 10 * numbers), wanted)
+    assert found.numbers.tolist() == numbers[kept].tolist()
+    assert found.starts.tolist() == (10 * numbers[kept]).tolist()
 
 
-def test_wrapping_changes_what_lies_beyond_the_range_alone(analysed: Analysed) -> None:
-    maps = analysed.maps
-    differs = maps["wrap/clamped"] != maps["wrap/wrapped"]
-    assert differs.any()
-    assert set(numpy.unique(maps["wrap/clamped"][differs])) <= {0, 255}
+def test_the_facts_say_what_was_asked_of_which_clips(study: Path, tmp_path: Path) -> None:
+    few = {"kind": "future_nll", "clips": 3, "show": 0, "samples": 1}
+    found = run(study, few, tmp_path / "rfn.json")
+    assert found["about"] | {"clips": 3, "context": 1, "horizon": 4} == found["about"]
+    assert found["about"]["settings"] == few
+    assert found["bits"]["first"]["clips"] == 3
 
 
-def test_good_frames_are_nearer_to_the_truth_than_every_baseline(analysed: Analysed) -> None:
-    inputs = analysed.inputs
-    with hdf5.opening(inputs["samples"], "samples") as file:
-        real, predicted = (torch.from_numpy(file[name][:]) for name in ("real", "argmax/frames"))
-    given, true = Context(real[:, :4], range(len(real))), real[:, 4:]
-    bases = scoring.baselines(inputs["frames"], load_split(inputs["split"]), 4)
-    draws = Draws.first(0, given.numbers)
-    rules = torch.stack(
-        [psnr(true, base.predict(given, 4, Options(), draws).frames) for base in bases.values()]
-    )
-    assert len(rules) == 3 and (rules[1:].amax(dim=0) > rules[0]).all()  # not the last given frame
-    series = analysed.series
-    rows = series[(series["samples"] == "study") & (series["predictor"] == "argmax")]
-    best = rows[rows["quantity"] == "psnr_baseline"]["mean"]
-    assert best.tolist() == pytest.approx(rules.amax(dim=0).mean(dim=0).tolist())
-    found = analysed.facts["rollouts"]["study"]["choices"]["argmax"]["good_frames"]
-    nearer = (psnr(true, predicted[:, 0]) > rules).all(dim=0).double()
-    assert found["in_all"]["mean"] == pytest.approx(nearer.sum(dim=1).mean().item())
+def test_the_report_finds_an_answer_by_its_analysis_and_its_model(study: Path) -> None:
+    asked = {"kind": "sequence_interpolation", "clips": 4, "show": 0, "between": 1}
+    run(study, asked, study / "analyses/between/rfn.json")
+    library = Library([study / "analyses"])
+    reader = Reader(library)
+    results, found = Results(reader), facts.read(study / "analyses/steps/rfn.json", "analysis")
+    first = found["model"]["kl_z"]["first"]
+    number = results.of("steps/rfn", "model.kl_z.first")
+    assert (number.value, number.low, number.high) == (first["mean"], first["low"], first["high"])
+    assert results.of("steps/rfn", "prior.bits").value == found["prior"]["bits"]["mean"]
+    assert results.of("between/rfn", "pairs").value == 2
+    assert not [name for name in results.numbers["steps/rfn"] if name.startswith("series")]
+    series = reader.series("analysis", "steps/rfn")
+    assert set(series["samples"]) == {"steps/rfn"} and len(series) == len(found["series"])
+    with reader.arrays("analysis_arrays", "between/rfn") as file:
+        assert file["between"].shape[:2] == (3, FRAMES)
+    library.refuse_leftovers(("steps", "between"))
+    with pytest.raises(UserError, match=r"between/rfn\.json is of the run between/rfn, .*delete"):
+        library.refuse_leftovers(("steps", "rfn"))
 
 
-def test_the_series_have_a_row_for_each_frame(analysed: Analysed) -> None:
-    table = analysed.series
-    groups = table.groupby(["samples", "predictor", "quantity"])["frame"]
-    lengths = {key: frames.tolist() for key, frames in groups}
-    assert lengths[("study", "drawn", "motion")] == [1, 2, 3, 4]
-    assert lengths[("full_clip", "top_only", "contrast")] == [1, 2, 3, 4]
-    assert lengths[("full_clip", "bottom", "structure_tops")] == list(range(1, 9))
-    assert lengths[("full_clip minus study", "argmax", "psnr")] == [1, 2, 3, 4]
+def test_a_predictor_without_latents_is_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"^PredNet draws no latents frame by frame\. Give [^.]*\.$"
+    ):
+        run(study, STEPS, tmp_path / "prednet.json", model="prednet")
+    assert not list(tmp_path.iterdir())
 
 
-def test_the_leak_is_what_whole_clips_gain_over_the_context_alone(analysed: Analysed) -> None:
-    table = analysed.series
-    psnr = (
-        table[table["quantity"] == "psnr"]
-        .set_index(["samples", "predictor", "frame"])["mean"]
-        .sort_index()
-    )
-    for choice, found in analysed.facts["leak"]["choices"].items():
-        full, study, minus = (
-            psnr[name, choice] for name in ("full_clip", "study", "full_clip minus study")
-        )
-        gains = [frame["mean"] for frame in found["gain_by_frame"]]
-        assert gains == pytest.approx((full - study).tolist()) == minus.tolist()
-        assert found["gain"]["mean"] == pytest.approx((full - study).mean())
-        assert found["full_clip"]["mean"] == pytest.approx(full.mean())
-        assert abs(found["gain"]["mean"]) > 1e-3
-
-
-def test_samples_from_the_context_alone_are_no_full_clip(
-    analysed: Analysed, tmp_path: Path
+@pytest.mark.parametrize(("states", "known"), [(True, "x_1, y_1, bounce_1"), (False, "none")])
+def test_an_unknown_state_is_answered_with_those_that_there_are(
+    states: bool, known: str, study: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="sampled with context_encoding: context_only"):
-        analysed.into(tmp_path / "other", samples_full_clip=analysed.inputs["samples"])
-    assert list((tmp_path / "other").iterdir()) == []
+    frames = tmp_path / "frames.h5"
+    digits(frames, states=states)
+    asked = STEPS | {"events": {"hit": {"states": ("bounce_2",)}}}
+    with pytest.raises(UserError, match=rf"no state bounce_2\. Name one of: {known}\."):
+        run(study, asked, tmp_path / "rfn.json", frames=frames)
+
+
+def test_data_without_states_can_be_asked_about_the_rest(study: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames.h5"
+    digits(frames, states=False)
+    found = run(study, STEPS | {"events": {}}, tmp_path / "rfn.json", frames=frames)
+    wanted = facts.read(study / "analyses/steps/rfn.json", "analysis")["prior"]["bits"]["mean"]
+    assert found["prior"]["bits"]["mean"] == wanted

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from foreframe.analysis.steering import HELD, MEASURES, SEQUENCES
+from foreframe.findings.steering import HELD, MEASURES, SEQUENCES
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.config.steering import Steering
 from foreframe.data import actions

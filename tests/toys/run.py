@@ -6,6 +6,7 @@ from typing import Any
 
 from foreframe.running import stage
 from stages import (
+    analyse,
     collect,
     evaluate,
     extract_latents,
@@ -81,6 +82,7 @@ PARAMS: dict[str, Any] = {
     "futures": FUTURES,
     "protocol": {"futures": FUTURES, "measures": MEASURES},
     "evaluation": {"batch_size": 8},
+    "analysis": {"kind": "toy", "clips": 9, "show": 2},
 }  # fmt: skip
 
 
@@ -124,6 +126,9 @@ def main() -> None:
             external_samples="external", weights="weights", scores=f"{name}_scores.json",
             metrics=f"{name}_metrics.json",
         )  # fmt: skip
+    run(
+        analyse, **data, models="predictor.safetensors", found="analysis.json", arrays="analysis.h5"
+    )
 
 
 if __name__ == "__main__":

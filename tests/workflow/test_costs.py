@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import numpy
 import pytest
 
-from foreframe.artefacts import log
+from foreframe.artefacts import hdf5, log
+from foreframe.config.sampling import Average, Sampling
 from foreframe.running import spending
 from tests import smoke
 from workflow import costs, dag, studies
@@ -54,6 +56,26 @@ def test_samples_of_an_older_version_show_dashes(by_dvc: smoke.Clone, tmp_path: 
     with h5py.File(path, "r+") as file:
         del file.attrs["sampling"]
     assert costs._sampled([path]) is None
+
+
+def test_frames_are_counted_by_clip_by_future_and_one_by_one(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    path = tmp_path / "samples/next.h5"
+    sampling = Sampling(
+        show=1,
+        choices={"drawn": {}, "mean": {}},
+        means={"averaged": Average(of="drawn", futures=4)},
+    )
+    attributes = {
+        "operations": json.dumps({"frames": {"given": 100, "start": 20, "frame": 3}}),
+        "sampling": sampling.model_dump_json(),
+        "horizon": 5,
+    }
+    with hdf5.creating(path, "samples", attributes) as file:
+        for name, futures in {"drawn": 2, "mean": 1, "averaged": 1}.items():
+            hdf5.store(file.create_group(name), "frames", numpy.zeros((6, futures, 5, 1, 1, 3)))
+    # Each row tells its clips anew; a mean is made of four futures.
+    assert costs._sampled([path]) == 3 * 6 * 100 + 6 * (2 + 1 + 4) * (20 + 5 * 3)
 
 
 def test_a_clone_without_a_log_shows_dashes(tmp_path: Path) -> None:

@@ -48,11 +48,11 @@ def test_a_frame_is_two_pixels_a_cell_and_fits() -> None:
     assert len(small) == 2 and all(line.count("▀") == 3 for line in small)
 
 
-def in_terminal(folder: Path) -> tuple[subprocess.Popen[bytes], int, int]:
+def in_terminal(folder: Path, *words: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """Start the command in a pseudo-terminal; return it and both ends."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workflow.cli", "drive"],
+        [sys.executable, "-m", "workflow.cli", "drive", *words],
         cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "LINES": "24"},
         start_new_session=True,

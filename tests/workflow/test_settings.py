@@ -155,7 +155,7 @@ def refused(folder: Path, *command: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("analysis:\n", "analyses:\n", f"{PARAMS}: analyses is no parameter. Remove it; "),
+        ("findings:\n", "finding:\n", f"{PARAMS}: finding is no parameter. Remove it; "),
         ("like: top\n", "like: middle\n", f"{PARAMS}: priors.top_small.like is middle; choose "),
         ("base: ../../params.yaml", "base: ../params.yaml", "studies/params.yaml does not exist"),
     ],
@@ -175,7 +175,7 @@ def test_a_study_with_what_is_not_there_is_refused_in_one_sentence(
 def test_two_studies_that_write_one_path_are_refused_in_one_sentence(done: Path) -> None:
     tiny.edit(done, THESIS, "data/driving_thesis/findings.csv", "data/driving/split.json")
     said = refused(done, "costs", "--study", "driving_thesis")
-    assert said.startswith(f"data/driving/split.json is an output of split and {THESIS}:analyse. ")
+    assert said.startswith(f"data/driving/split.json is an output of split and {THESIS}:find. ")
 
 
 def test_a_stage_that_is_handed_another_base_refuses_it(done: Path) -> None:

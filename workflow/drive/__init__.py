@@ -7,8 +7,10 @@ predicts in a second.
 import csv
 import io
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
@@ -28,6 +30,8 @@ class Options:
 
     Attributes:
         study, run: whose models are driven in: those of its stage `sample` under this name.
+        choice: one of the study's sampling.choices. None: its first one, but codes are drawn from
+            the most likely ones.
         per_prediction: frames that one step predicts.
         seed: of the episode; `clip` is the test clip to begin with, or None.
         web: whether a page is served; `port` 0 takes a free one.
@@ -36,6 +40,7 @@ class Options:
 
     study: str = "learned_simulator"
     run: str = "actions"
+    choice: str | None = None
     per_prediction: int = 1
     seed: int = 0
     clip: int | None = None
@@ -56,6 +61,7 @@ def run(options: Options) -> None:
     found = runs.paths(Path(), options.study, "sample", options.run)
     environment = LearnedDriving(
         **{name: found[name] for name in ("frames", "split", "normalization", "models")},
+        choice=_choice(options, found["models"]),
         frames_per_prediction=options.per_prediction,
         max_steps=2**31,
     )
@@ -68,10 +74,25 @@ def run(options: Options) -> None:
         terminal.drive(environment, options.seed, start)
 
 
+def _choice(options: Options, models: Sequence[Path]) -> dict[str, Any] | None:
+    """Return how futures are drawn, as the study says it."""
+    # A predictor of codes, which has a file for each network, has a usual way.
+    if options.choice is None and len(models) > 1:
+        return None
+    given = runs.given(Path(), options.study, "sample", options.run)
+    choices: dict[str, dict[str, Any]] = given["sampling"].choices
+    name = next(iter(choices)) if options.choice is None else options.choice
+    if name not in choices:
+        raise UserError(f"--choice is {name}; sampling.choices has: {', '.join(choices)}.")
+    return choices[name]
+
+
 def record(environment: LearnedDriving, options: Options, start: dict[str, int] | None) -> None:
     """Write the context and `options.frames` predicted frames to a video file, and say how fast."""
     assert options.frames is not None and options.out is not None
     keys = controls.of(environment.trained)
+    if options.actions is not None and not keys.names:
+        raise UserError(f"{options.actions} has no use: {controls.FREE}. Leave out --actions.")
     usual_1A = keys.action(())[None]
     actions_nA = usual_1A if options.actions is None else read_actions(options.actions, keys.names)
     _, info = environment.reset(seed=options.seed, options=start)

@@ -16,6 +16,8 @@ KEYS = ("left", "right", "up", "down")
 # A key moves its channel this far from its usual value towards the end of its recorded range.
 # Less than 1: the ends were hardly ever seen in training.
 FORCE = 0.6
+# What is said where there are no channels to move.
+FREE = "the predictor takes no actions, so the world goes on by itself"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # another screen, no cursor, cleared
 LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
 HOME = "\x1b[H"
 REST = "\x1b[0m\x1b[K\r\n"  # plain colours, the line's rest cleared
-HELP = "arrows: steer, gas, brake   space: straight, no pedal   r: another clip   q: leave"
+STEERING = "arrows: steer, gas, brake   space: straight, no pedal"
+OTHERS = "r: another clip   q: leave"
 
 
 @dataclass
@@ -71,10 +72,11 @@ def drive(environment: LearnedDriving, seed: int, start: dict[str, int] | None) 
             "There is no terminal to drive in. Use --web, or --frames and --out for a video file."
         )
     keys = controls.of(environment.trained)
+    usage = f"{STEERING if keys.names else controls.FREE}   {OTHERS}"
     with _prepared(sys.stdin.fileno()), contextlib.suppress(KeyboardInterrupt):
         frame, info = environment.reset(seed=seed, options=start)
         wheel = Wheel()
-        _show(frame, f"test clip {info['clip']}: the last frame that is real")
+        _show(frame, f"test clip {info['clip']}: the last frame that is real", usage)
         while True:
             for key in _pressed(sys.stdin.fileno()):
                 if key == "q":
@@ -86,11 +88,12 @@ def drive(environment: LearnedDriving, seed: int, start: dict[str, int] | None) 
             began = time.perf_counter()
             _, _, _, _, info = environment.step(keys.action(wheel.keys()))
             each = (time.perf_counter() - began) / len(info["frames"])
-            said = f"predicted: {1 / each:.1f} frames a second   {' '.join(wheel.keys())}"
+            held = " ".join(wheel.keys()) if keys.names else ""
+            said = f"predicted: {1 / each:.1f} frames a second   {held}"
             for number, frame in enumerate(info["frames"]):
                 # Several frames come at once: no faster than they are predicted, or than life.
                 time.sleep(min(each, environment.trained.interval) if number else 0)
-                _show(frame, said)
+                _show(frame, said, usage)
 
 
 def cells(frame_HWC: NDArray[numpy.uint8], columns: int, rows: int) -> list[str]:
@@ -112,10 +115,10 @@ def cells(frame_HWC: NDArray[numpy.uint8], columns: int, rows: int) -> list[str]
     return lines
 
 
-def _show(frame_HWC: NDArray[numpy.uint8], status: str) -> None:
+def _show(frame_HWC: NDArray[numpy.uint8], status: str, usage: str) -> None:
     size = shutil.get_terminal_size()
     lines = cells(frame_HWC, size.columns, max(1, size.lines - 3))
-    plain = [text[: size.columns - 1] for text in (status, HELP)]
+    plain = [text[: size.columns - 1] for text in (status, usage)]
     text = HOME + REST.join([*lines, *plain]) + "\x1b[0m\x1b[K"
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -50,6 +50,11 @@ class Drive:
             _, info = self._environment.reset(seed=seed, options=start)
         return info["frames"], f"test clip {info['clip']}: these frames are real"
 
+    @property
+    def steered(self) -> bool:
+        """Whether keys move anything."""
+        return bool(self._keys.names)
+
     def step(self, keys: list[str]) -> tuple[NDArray[numpy.uint8], str]:
         """Predict with these keys held; return the frames (n,H,W,3) and what to say of them.
 
@@ -64,7 +69,8 @@ class Drive:
         said = ", ".join(
             f"{name} {value:+.2f}" for name, value in zip(self._keys.names, action, strict=True)
         )
-        return frames, f"predicted: {len(frames) / seconds:.1f} frames a second; {said}"
+        speed = f"predicted: {len(frames) / seconds:.1f} frames a second"
+        return frames, f"{speed}; {said or controls.FREE}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -101,6 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         count, height, width, _ = frames.shape
         shape = {"X-Frames": str(count), "X-Height": str(height), "X-Width": str(width)}
         shape |= {"X-Status": status, "Content-Type": "application/octet-stream"}
+        shape["X-Steered"] = "yes" if self.server.drive.steered else "no"
         self._answer(200, numpy.ascontiguousarray(frames).tobytes(), shape)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the library's name

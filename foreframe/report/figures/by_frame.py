@@ -17,9 +17,10 @@ from foreframe.report.desk import BOUND, Chart, Desk, ordered, plain
 class Settings(Chart):
     """`of` is `samples / predictor / quantity` with `{panel}` and `{line}` in it.
 
-    `table` is an analysis, or `run / protocol` of an evaluation, or several of these; without
+    `table` is `findings`, `run / protocol` of an evaluation, `analysis / run`, or several; without
     `lines` every predictor has one. `over` is the quantity that a line is divided by, `mark` a
-    result between frames. A panel whose quantity was not measured is left out where another was.
+    result between frames; `scaled` lets every line go from 0 to 1. A panel whose quantity was not
+    measured is left out where another was.
     """
 
     table: str | list[str]
@@ -31,6 +32,7 @@ class Settings(Chart):
     mark: str = ""
     ylabel: str = ""
     zero: bool = False  # the axis begins there
+    scaled: bool = False
 
 
 def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
@@ -76,9 +78,17 @@ def _lines(
             # A truth without any of it leaves a gap in the line.
             share = rows["mean"].to_numpy() / numpy.where(whole == 0.0, numpy.nan, whole)
             rows = rows.assign(mean=share, low=numpy.nan, high=numpy.nan)
+        if settings.scaled and len(rows):
+            rows = _scaled(rows)
         if len(rows):
             found[line] = rows
     return found
+
+
+def _scaled(rows: pandas.DataFrame) -> pandas.DataFrame:
+    low, high = rows["mean"].min(), rows["mean"].max()
+    whole = high - low if high > low else 1.0
+    return rows.assign(mean=(rows["mean"] - low) / whole, low=numpy.nan, high=numpy.nan)
 
 
 def select(series: pandas.DataFrame, of: str, panel: str, line: str) -> pandas.DataFrame:

@@ -1,4 +1,4 @@
-"""Frames that are evenly spread over a whole recording."""
+"""Frames that are evenly spread over a whole recording, or the first of futures that were drawn."""
 
 import numpy
 from PIL import Image
@@ -10,13 +10,20 @@ FRAMES, ROWS = 12, 2
 
 
 class Settings(Spec):
-    """`data` is the name of a data set."""
+    """`data` is the name of a data set, or `schema / run / protocol` of samples.
+
+    Of these `frames` names an array (n,S,h,H,W,3).
+    """
 
     data: str
+    frames: str = ""
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
     """Return the frames in a grid, each pixel enlarged."""
+    if settings.frames:
+        with desk.arrays(*settings.data.split(" / ")) as file:
+            return [Picture(grid(file[settings.frames][:FRAMES, 0, 0]))]
     with desk.arrays("frames", settings.data) as file:
         count = len(file["frames"])
         places = numpy.unique(numpy.linspace(0, count - 1, FRAMES + 2).round()[1:-1])

@@ -40,11 +40,12 @@ class Clips:
 
 
 def read(file: hdf5.Reader, names: set[str], context: int | None) -> Clips:
-    """Return the arrays of these names; of several futures of a clip the first."""
+    """Return the arrays of these names; of several futures of a clip the first, or `NAME 2`."""
     arrays: dict[str, Frames] = {}
     for name in sorted(names - {COPY}):
-        found = file[name][:]
-        arrays[name] = found[:, 0] if found.ndim == 6 else found
+        stored, _, future = name.partition(" ")
+        found = file[stored][:]
+        arrays[name] = found[:, int(future or 1) - 1] if found.ndim == 6 else found
     lengths = [array.shape[1] for array in arrays.values()]
     if "context" in file:  # given frames stand apart
         before = file["context"][:]

@@ -1,6 +1,6 @@
 """Rows of frames of one clip, or of several, still and playing: the same pixels, only repeated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -13,9 +13,10 @@ from foreframe.report.figures.rows import Clips, read
 class Settings(Spec):
     """`of` is `schema / run / protocol`; `rows` are labels by the names of arrays (n,T,H,W,3).
 
-    `clips` are their numbers, or `each`: a picture for every clip, `shown`: for those that the
-    sampling shows, `all`: all in one. `given` is the result that says how many frames were given.
-    A `{clip}` in a label is its number, from 1.
+    `clips` are their numbers, of those there are, or `each`: a picture for every clip, `shown`: for
+    those that the sampling shows, `all`: all in one. `given` is the result that says how many
+    frames were given. A `{clip}` in a label is its number, from 1, a `{score}` its value in the
+    array `scores` (n,).
     `plays` are the rows of the playing clip where they are others.
     """
 
@@ -24,6 +25,7 @@ class Settings(Spec):
     plays: dict[str, str] = Field(default={})
     clips: list[int] | Literal["each", "shown", "all"] = "each"
     given: str = ""
+    scores: str = ""
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -40,14 +42,16 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
             for labels in (settings.rows, settings.plays or settings.rows)
         )
         clips = read(file, {*rows, *plays}, context)
+        scores = file[settings.scores][:].tolist() if settings.scores else None
     count = min(len(array) for array in clips.arrays.values())
     if settings.clips == "shown":
         count = min(count, desk.settings.section("sampling.show"))
     if isinstance(settings.clips, list):
-        return [picture(clips, settings.clips, rows, plays)]
+        there = [number for number in settings.clips if number < count]
+        return [picture(clips, there, rows, plays, scores=scores)]
     if settings.clips == "all":
-        return [picture(clips, list(range(count)), rows, plays)]
-    return [picture(clips, [number], rows, plays, number + 1) for number in range(count)]
+        return [picture(clips, list(range(count)), rows, plays, scores=scores)]
+    return [picture(clips, [number], rows, plays, number + 1, scores) for number in range(count)]
 
 
 def picture(
@@ -56,11 +60,17 @@ def picture(
     rows: Mapping[str, str],
     plays: Mapping[str, str],
     place: int | None = None,
+    scores: Sequence[float] | None = None,
 ) -> Picture:
     """Return clips one below the other, each with all its rows."""
     context = clips.context
+
+    def said(label: str, number: int) -> str:
+        label = label.replace("{clip}", str(number + 1))
+        return label if scores is None else label.replace("{score}", f"{scores[number]:.3f}")
+
     drawn = [
-        clips.row(name, number, label.replace("{clip}", str(number + 1)))
+        clips.row(name, number, said(label, number))
         for number in numbers
         for name, label in rows.items()
     ]
@@ -69,7 +79,10 @@ def picture(
     else:
         columns = strips.around_horizon(context, clips.frames)
     playing = [
-        animations.draw([clips.panel(name, number, said) for name, said in plays.items()], context)
+        animations.draw(
+            [clips.panel(name, number, said(label, number)) for name, label in plays.items()],
+            context,
+        )
         for number in numbers
     ]
     return Picture(strips.draw(drawn, columns, context), animations.together(playing), place)

@@ -55,3 +55,13 @@ def test_all_steps_in_one_call_are_the_steps_one_by_one() -> None:
     apart = stacked([Gaussian.of(each) for each in values.unbind(dim=1)])
     assert torch.equal(together.mean, apart.mean)
     assert torch.equal(together.deviation, apart.deviation)
+
+
+def test_moments_are_means_of_each_step_over_all_of_it() -> None:
+    steps = torch.tensor([1.0, 2, 3])[None, :, None, None].expand(2, 3, 2, 4)
+    mean, deviation = steps.clone(), 10 * steps
+    mean[..., 0, 0] += 8
+    found = Gaussian(mean, deviation).moments("prior")
+    assert found.keys() == {"prior_mean", "prior_deviation"}
+    assert torch.equal(found["prior_mean"], torch.tensor([[2.0, 3, 4]] * 2))
+    assert torch.equal(found["prior_deviation"], torch.tensor([[10.0, 20, 30]] * 2))

@@ -68,8 +68,8 @@ def test_frame_by_frame_is_the_same_as_all_at_once(changes: dict[str, Any]) -> N
     state, frames = network.begin(clips(frames=CONTEXT)), []
     for step in range(FRAMES - CONTEXT):
         latents.time = slice(step, step + 1)
-        x_BCHW, state = network.step(state, latents)
-        frames.append(x_BCHW)
+        raw_BCHW, state = network.step(state, latents)
+        frames.append(raw_BCHW.sigmoid())
     one_by_one, latents.seen, latents.time = latents.seen, [], slice(None)
     made_BCTHW = torch.cat([clips(frames=CONTEXT), torch.stack(frames, dim=2)], dim=2)
     scored = network.score(made_BCTHW, latents)

@@ -15,6 +15,7 @@ from foreframe import simulator
 from foreframe.config.sampling import Choice
 from foreframe.data import actions
 from foreframe.errors import UserError
+from foreframe.predictors.latent import Latent
 from foreframe.randomness import Draws
 from foreframe.simulator.environment import DRAWN, LearnedDriving
 from tests.stages import evaluation_study as tiny
@@ -78,11 +79,20 @@ def test_without_a_seed_the_next_episode_follows_from_the_last_seed(study: tiny.
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_step_predicts_from_the_last_frames_and_the_actions_that_led_to_them(
-    study: tiny.Study, count: int
+    study: tiny.Study, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By hand: whole windows, decoded as far as they were kept."""
+    told: list[torch.Tensor] = []  # untrained priors show little of it
+    extend: Any = Latent.extend
+
+    def spied(*given: Any, actions_BTA: torch.Tensor, **named: Any) -> Any:
+        told.append(actions_BTA)
+        return extend(*given, actions_BTA=actions_BTA, **named)
+
+    monkeypatch.setattr(Latent, "extend", spied)
     environment = make(study, frames_per_prediction=count)
     predictor = environment.trained.predictor
+    assert isinstance(predictor, Latent)
     window = predictor.window
     assert (environment.trained.context, window.frames, window.cover) == (4, 8, 4)
     _, info = environment.reset(seed=1, options={"clip": 2})
@@ -100,6 +110,7 @@ def test_a_step_predicts_from_the_last_frames_and_the_actions_that_led_to_them(
             step,
             actions_BTA=torch.cat([led, held.expand(-1, 4, -1)], dim=1),
         )
+        assert torch.equal(told[-2], told[-1])
         expected = predictor.decode(whole)[:, 4 : 4 + count]
         assert numpy.array_equal(info["frames"], expected[0].numpy())
         assert numpy.array_equal(observation, info["frames"][-1])
@@ -145,7 +156,7 @@ def test_a_study_that_is_not_there_names_what_makes_it(study: tiny.Study, tmp_pa
         make(study, models=[*study.models[:2], tmp_path / "gone.safetensors"])
 
 
-def test_priors_without_actions_are_refused(study: tiny.Study, tmp_path: Path) -> None:
+def test_priors_that_do_not_agree_on_actions_are_refused(study: tiny.Study, tmp_path: Path) -> None:
     plain = tiny.Study(tmp_path)
     tiny.make_data(plain)
     tiny.make_models(plain)

@@ -15,7 +15,7 @@ MORE: dict[str, dict[str, Any]] = {
     "moving_digits": {
         "digit_images": "scikit_learn",
         "digits": 2,
-        "synchronised": False,
+        "shared": "nothing",
         "download": False,
     },
     "random_walk": {"balls": 3, "fewest_moves": 1, "most_moves": 1, "looks": "known"},

@@ -16,7 +16,7 @@ from tests.foreframe.sources.synthetic_episodes import gathered, recorded, setti
 
 
 def test_a_digit_flies_straight_until_it_hits_a_border_and_leaves_it_again() -> None:
-    flight = moving_digits.fly(numpy_generator(0, "a flight"), 32)
+    flight = moving_digits.fly(numpy_generator(0, "a flight"), 32, (7, 20))
     places = [next(flight) for _ in range(2000)]
     steps = numpy.diff([(x, y) for x, y, _ in places], axis=0)
     assert 1 < sum(hit for *_, hit in places) < 1000
@@ -42,11 +42,17 @@ def test_states_say_where_the_digits_are() -> None:
 
 
 def test_synchronised_episodes_share_their_motion_and_nothing_else() -> None:
-    found = [each for *_, each in recorded("moving_digits", synchronised=True)]
+    found = [each for *_, each in recorded("moving_digits", shared="motion")]
     assert all(numpy.array_equal(each["states"], found[0]["states"]) for each in found)
     assert len({each["frames"].tobytes() for each in found}) > 15
     apart = [each["states"].tobytes() for *_, each in recorded("moving_digits")]
     assert len(set(apart)) == len(apart)
+
+
+def test_episodes_that_share_their_first_frame_part_after_it() -> None:
+    found = [each["frames"] for *_, each in recorded("moving_digits", shared="first_frame")][:8]
+    assert all(numpy.array_equal(each[0], found[0][0]) for each in found)
+    assert len({each[1].tobytes() for each in found}) > 4
 
 
 def test_overlapping_digits_are_added_and_cut_off() -> None:

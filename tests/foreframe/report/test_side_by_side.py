@@ -1,0 +1,74 @@
+"""Futures of several models under one true clip: the right frames in the right rows."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from numpy.typing import NDArray
+
+from foreframe.artefacts import hdf5
+from foreframe.errors import UserError
+from foreframe.report import desk, strips
+from foreframe.report.desk import Desk, Picture
+from tests import report_artefacts
+
+CONTEXT, HORIZON, SIZE, CLIPS = 2, 3, 8, 3
+FIGURE: dict[str, Any] = {
+    "kind": "side_by_side",
+    "alt": "Clip {number}, in words for those who cannot see it.",
+    "protocol": "near",
+    "rows": {"one/drawn": "One", "other/certain": "Other"},
+    "clips": 2,
+}
+
+
+def frames(seed: int, futures: int = 1) -> NDArray[Any]:
+    random = numpy.random.Generator(numpy.random.Philox(seed))
+    return random.integers(0, 256, (CLIPS, futures, HORIZON, SIZE, SIZE, 3), numpy.uint8)
+
+
+GIVEN = frames(0)[:, 0, :CONTEXT]
+REAL, ONE, OTHER = frames(1)[:, 0], frames(2, futures=2), frames(3)
+
+
+def there(folder: Path, other_real: NDArray[Any] = REAL) -> Desk:
+    for run, choice, real, futures in (
+        ("one", "drawn", REAL, ONE),
+        ("other", "certain", other_real, OTHER),
+    ):
+        place = folder / "data/study/samples" / run
+        place.mkdir(parents=True)
+        attributes = {"context": CONTEXT, "horizon": HORIZON, "operations": "{}"}
+        with hdf5.creating(place / "near.h5", "samples", attributes) as file:
+            hdf5.store(file, "context", GIVEN)
+            hdf5.store(file, "real", real)
+            hdf5.store(file.create_group(choice), "frames", futures)
+    sections = {"report": {"title": "t", "author": "a", "protocol": None}}
+    return report_artefacts.desk(folder, [folder / "data/study"], sections)
+
+
+def cell(picture: Picture, line: int, column: int) -> NDArray[Any]:
+    """Return the frame (H,W,C) that a strip shows in a row and column."""
+    factor = strips.factor_for(SIZE, strips.CELL)
+    step = SIZE * factor + strips.GAP
+    top = 2 * strips.TEXT + line * (step + strips.EDGE)
+    left = strips.LABELS + column * step
+    pixels = numpy.asarray(picture.content)[top : top + SIZE * factor, left : left + SIZE * factor]
+    return pixels[::factor, ::factor]
+
+
+def test_each_row_is_the_first_future_of_its_model(tmp_path: Path) -> None:
+    pictures = desk.draw("beside", FIGURE, there(tmp_path))
+    assert [picture.number for picture in pictures] == [1, 2]
+    for clip, picture in enumerate(pictures):
+        for column in range(CONTEXT):
+            assert (cell(picture, 0, column) == GIVEN[clip, column]).all()
+        for line, row in enumerate((REAL[clip], ONE[clip, 0], OTHER[clip, 0])):
+            for time in range(HORIZON):
+                assert (cell(picture, line, CONTEXT + time) == row[time]).all(), (line, time)
+
+
+def test_clips_of_different_data_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one/drawn and other/certain were given different clips"):
+        desk.draw("beside", FIGURE, there(tmp_path, other_real=REAL[::-1]))
