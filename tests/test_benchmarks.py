@@ -4,9 +4,10 @@ import importlib
 import pkgutil
 
 import pytest
+import torch
 
 import benchmarks
-from benchmarks import sizes
+from benchmarks import paired, recurrent, recurrent_models, recurrent_peers, sizes
 
 
 @pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(benchmarks.__path__)])
@@ -17,3 +18,28 @@ def test_a_benchmark_can_be_read(name: str) -> None:
 def test_sizes_are_those_of_the_presets_and_multiples() -> None:
     grids = {level: prior.grid for level, prior in sizes.parse("smoke*2").priors().items()}
     assert grids == {"top": (4, 8, 8), "bottom": (8, 16, 16)}
+
+
+@pytest.mark.parametrize("kind", recurrent_models.KINDS)
+def test_predictors_can_be_built_at_all_sizes_and_drawn_as_it_is_said(kind: str) -> None:
+    with torch.device("meta"):
+        model = recurrent_models.build(kind)
+        if kind in recurrent_peers.PEERS:
+            peer = recurrent_peers.PEERS[kind]
+            assert recurrent_models.build(kind, peer.rows, **peer.changes).trainable()
+    options = model.options.model_validate(recurrent.OPTIONS.get(kind, {}))
+    assert (kind in recurrent.OPTIONS) == options.random
+
+
+def test_a_step_moves_weights_and_its_arithmetic_is_that_of_its_clips() -> None:
+    model = recurrent_models.predictor("conv_lstm_autoencoder")
+    before = [weight.detach().clone() for weight in model.parameters()]
+    one, two = (recurrent_models.Lesson(model, batch) for batch in (1, 2))
+    assert two.operations == 2 * one.operations
+    one.take()
+    assert not any(map(torch.equal, before, model.parameters()))
+
+
+def test_a_round_that_was_disturbed_changes_no_ratio() -> None:
+    times = {"one": (2.0, 8.0, 1.0), "other": (1.0, 4.0, 4.0)}
+    assert paired.ratio(times, "one", "other") == 2
