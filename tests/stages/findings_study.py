@@ -8,8 +8,8 @@ import h5py
 import pandas
 
 from foreframe import priors
-from foreframe.findings.settings import Findings
 from foreframe.artefacts import facts, hdf5, tables
+from foreframe.findings.settings import Findings
 from foreframe.priors import Prior
 from stages import find
 from tests.stages import evaluation_study as tiny

@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from foreframe.findings.steering import HELD, MEASURES, SEQUENCES
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.config.steering import Steering
 from foreframe.data import actions
 from foreframe.errors import UserError
+from foreframe.findings.steering import HELD, MEASURES, SEQUENCES
 from foreframe.predictors import Context
 from foreframe.randomness import Draws
 from foreframe.report import desk, style

@@ -144,5 +144,5 @@ def test_an_event_that_cannot_happen_is_refused(event: dict[str, Any], message: 
 
 
 def test_an_event_that_would_hide_a_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="events.first: this name is taken"):
+    with pytest.raises(ValueError, match=r"events\.first: this name is taken"):
         settings(events={"first": {"states": ("a",)}})

@@ -12,8 +12,8 @@ from foreframe.report import desk, strips, style
 from foreframe.report.desk import Desk, Picture
 from foreframe.report.figures import by_frame
 from tests import report_artefacts
-from tests.stages import findings_study
 from tests.stages import evaluation_study as tiny
+from tests.stages import findings_study
 from tests.stages.findings_study import Analysed
 
 CHOICES = ("argmax", "drawn")
