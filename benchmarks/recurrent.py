@@ -170,7 +170,9 @@ def pooling(name: str, shape: tuple[int, int, int, int], rounds: int) -> Pooled:
 
 def peer(kind: str, checkout: Path, rounds: int, threads: int) -> dict[str, Any]:
     """Return what `benchmarks.recurrent_peers` finds, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.recurrent_peers", kind, str(checkout)]
+    # Old code calls what torch is about to drop, and torch says so each time.
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.recurrent_peers"]
+    command += [kind, str(checkout)]
     command += ["--rounds", str(rounds), "--threads", str(threads)]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(run.stdout)
@@ -211,11 +213,11 @@ def main() -> None:
         ]
         values["pooling"] = [asdict(row) for row in pooled]
         _show_pooling(pooled)
-    peers = [
-        peer(kind, checkout, options.rounds, options.threads) for kind, checkout in options.peer
-    ]
-    values["peers"] = peers
-    _show_peers(peers)
+    values["peers"] = []
+    for kind, checkout in options.peer:
+        found = peer(kind, checkout, options.rounds, options.threads)
+        values["peers"].append(found)
+        _show_peer(found)
     facts.write(options.out, "benchmark_recurrent", values)
 
 
@@ -248,19 +250,16 @@ def _show_pooling(rows: Sequence[Pooled]) -> None:
         print(f"{row.name:16}{shape:>18}{1e3 * row.seconds:8.2f}{row.times_torch:9.2f}")
 
 
-def _show_peers(rows: Sequence[dict[str, Any]]) -> None:
-    for row in rows:
-        print(
-            f"\n{row['kind']}: {row['settings']}\n{row['repository']} at {row['commit'][:10]}: "
-            f"{row['theirs']['steps_per_second']:.3f} steps/s, ours "
-            f"{row['ours']['steps_per_second']:.3f}, {row['times_theirs']:.2f} times as fast\n"
-            f"  theirs has {row['notes']}"
-        )
-        for who in ("theirs", "ours"):
-            print(
-                f"  {who:7}{row[who]['weights']:12,} weights"
-                f"{row[who]['operations'] / 1e9:10.1f} GFLOP/step"
-            )
+def _show_peer(found: dict[str, Any]) -> None:
+    speeds = {who: found[who]["steps_per_second"] for who in ("theirs", "ours")}
+    print(
+        f"\n{found['kind']}: {found['settings']}\n{found['repository']} at "
+        f"{found['commit'][:10]}: {speeds['theirs']:.3f} steps/s, ours {speeds['ours']:.3f}, "
+        f"{found['times_theirs']:.2f} times as fast\n  theirs has {found['notes']}"
+    )
+    for who in speeds:
+        weights, operations = found[who]["weights"], found[who]["operations"] / 1e9
+        print(f"  {who:7}{weights:12,} weights{operations:10.1f} GFLOP/step", flush=True)
 
 
 if __name__ == "__main__":

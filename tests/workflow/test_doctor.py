@@ -52,7 +52,8 @@ def test_the_simulator_really_draws() -> None:
 def test_a_simulator_that_does_not_draw_is_an_error_only_where_a_study_has_its_frames(
     kind: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in (PARAMS, *ROOT.glob("studies/*/*.yaml")):
+    # Of the other studies those that have no frames of it themselves.
+    for path in (PARAMS, *ROOT.glob("studies/driving_thesis/*.yaml")):
         (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / path.relative_to(ROOT))
     params = tmp_path / "params.yaml"

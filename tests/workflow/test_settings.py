@@ -10,7 +10,7 @@ import pytest
 
 from tests import smoke
 from tests.workflow import engines, tiny
-from workflow import dag, parameters
+from workflow import dag, parameters, studies
 
 # One process makes the project and keeps it.
 pytestmark = pytest.mark.xdist_group("settings")
@@ -20,7 +20,7 @@ PARAMS = "studies/driving_thesis/params.yaml"
 FILE = "data/driving_thesis/settings.json"
 FOUND = "data/driving_thesis/search/search.json"
 SEALS = {"schema", "version", "checksum"}
-FIRST = ("versions", f"{THESIS}:settings", "studies/learned_simulator/dvc.yaml:settings")
+FIRST = ("versions", *(place.address("settings") for place in studies.places(smoke.ROOT)[1:]))
 
 # A text to replace in a file, and the stages whose own values that changes.
 VARIANT = (PARAMS, "top_small:\n    like: top\n    changes: {residual_layers: 1}",
@@ -33,7 +33,7 @@ COMMENT = ("foreframe/priors/conditional_pixel_snail.py", "def build(", "# Again
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which both studies count as done; but for the first stages, no file is real."""
+    """A project in which all studies count as done; but for the first stages, no file is real."""
     clone = smoke.clone(tmp_path_factory.mktemp("settings") / "project")
     engines.repro(clone.folder, *FIRST)
     for stage in dag.declared(clone.folder):

@@ -14,7 +14,7 @@ from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from foreframe.report import desk, strips, style
 from foreframe.report.desk import Desk
-from tests import report_artefacts
+from tests import report_artefacts, smoke
 from tests import report_numbers as numbers
 
 DECLARED = report_artefacts.declared("driving")
@@ -40,7 +40,7 @@ def chart(name: str, there: Desk) -> Any:
 
 
 def test_every_kind_is_used_by_a_study_or_by_a_chapter() -> None:
-    studies = [path.parent.name for path in report_artefacts.ROOT.glob("studies/*/figures.yaml")]
+    studies = [path.parent.name for path in smoke.ROOT.glob("studies/*/figures.yaml")]
     declared = [figure for name in studies for figure in report_artefacts.declared(name).values()]
     used = {figure["kind"] for figure in declared}
     used |= {part["kind"] for figure in declared for part in figure.get("parts", [])}
