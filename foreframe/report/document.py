@@ -92,7 +92,8 @@ def _protocols(reader: Reader) -> dict[str, Any]:
 def _environments(reader: Reader) -> dict[str, Any]:
     """Return for every recorded fact which value each training and each evaluation ran with.
 
-    `agreement` says which machines give the same bytes, a sentence for each that is another one.
+    A column is of all that ran on the same. `agreement` says which machines give the same bytes, a
+    sentence for each that is another one.
     """
     sources: dict[str, Mapping[str, Any]] = {}
     for schema in ("training", "evaluation"):
@@ -100,11 +101,15 @@ def _environments(reader: Reader) -> dict[str, Any]:
             name = "evaluation" if schema == "evaluation" else each.run
             sources.setdefault(name, reader.facts(schema, each.run, each.where)["environment"])
     names: Iterable[str] = sorted(set().union(*sources.values()))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for source, facts in sources.items():
+        alike.setdefault(tuple(word(facts.get(name)) for name in names), []).append(source)
+    columns = [", ".join(each) for each in alike.values()]
     return {
         "agreement": sorted({agreement(source) for source in sources.values()}),
-        "columns": list(sources),
+        "columns": columns if len(columns) > 1 else ["every run"],
         "rows": [
-            [name.replace("_", " "), *(word(source.get(name)) for source in sources.values())]
-            for name in names
+            [name.replace("_", " "), *(values[place] for values in alike)]
+            for place, name in enumerate(names)
         ],
     }
