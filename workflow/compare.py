@@ -18,7 +18,8 @@ from foreframe.config.sampling import TAKEN
 from foreframe.errors import UserError
 from foreframe.evaluation import external, scoring
 from foreframe.evaluation import results as evaluation
-from foreframe.evaluation.protocol import Protocol, difference
+from foreframe.evaluation.pairs import alike
+from foreframe.evaluation.protocol import Protocol
 from foreframe.evaluation.statistics import across_seeds
 from foreframe.features import store
 from foreframe.running import instructions
@@ -66,7 +67,7 @@ def run(
         UserError: they follow different protocols, or one of them cannot be read.
     """
     results = [_load(path, root, study, protocol) for path in paths]
-    check(results)
+    alike([(result.path, result.protocol) for result in results])
     first = results[0]
     names = list(first.facts["metrics"])
     table = pandas.DataFrame([_line(rows, names) for rows in grouped(results)])
@@ -106,21 +107,6 @@ def _measured(path: Path, root: Path, study: str, name: str) -> dict[str, Any]:
         )
     described = scoring.describe(clips, found)
     return scoring.summarize(name, described, measured)
-
-
-def check(results: Sequence[Result]) -> None:
-    """Refuse results of different protocols.
-
-    Raises:
-        UserError: two differ; the message names the fields.
-    """
-    first = results[0]
-    for other in results[1:]:
-        if fields := difference(first.protocol, other.protocol):
-            raise UserError(
-                f"{first.path} and {other.path} follow different protocols: they differ in "
-                f"{', '.join(fields)}. Only numbers of one protocol stand in one table."
-            )
 
 
 def grouped(results: Iterable[Result]) -> list[list[Row]]:

@@ -44,6 +44,7 @@ def summarize(scores: Scores) -> Values:
         "predictors": predictors,
         "differences": {name: _differences(scores, name, reference) for name in predictors},
         "per_frame": per_frame(scores),
+        "per_clip": per_clip(scores),
     }
 
 
@@ -115,3 +116,14 @@ def per_frame(scores: Scores) -> dict[str, list[Any]]:
             if (ratios := scores.ratio(predictor, name)) is not None:
                 columns.setdefault(f"{name}_ratio", []).extend(ratios)
     return columns
+
+
+def per_clip(scores: Scores) -> dict[str, dict[str, list[float]]]:
+    """Return predictor -> metric of frames -> the mean over frames of each clip.
+
+    From these, predictors of several evaluations under one protocol are compared clip by clip.
+    """
+    return {
+        predictor: {name: _clips(scores, predictor, name).tolist() for name in scores.frame_metrics}
+        for predictor in scores.predictors
+    }

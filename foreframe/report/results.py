@@ -237,6 +237,14 @@ def _compared(reader: Reader, artefact: Artefact) -> Iterator[Row]:
             yield run, quantity, artefact.run, value
 
 
+def _pairs(reader: Reader, artefact: Artefact) -> Iterator[Row]:
+    """Yield `over.OTHER.METRIC` of every two predictors; the file is called after the protocol."""
+    for one, others in reader.facts("pairs", artefact.run)["differences"].items():
+        for other, metrics in others.items():
+            for _, key, _, each in flat(metrics, "", f"over.{other}"):
+                yield one, key, artefact.run, each
+
+
 def _analysis(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     name = artefact.schema
     found = reader.facts(name, artefact.run)
@@ -296,6 +304,7 @@ READERS = {
     "evaluation": _evaluation,
     "samples": _samples,
     "autoencoders": _compared,
+    "pairs": _pairs,
     "frames": _frames,
     "split": _split,
     "normalization": _normalization,

@@ -1,0 +1,130 @@
+"""The study of all predictors: budgets are equal, and every predictor has its row."""
+
+import functools
+import re
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from foreframe import autoencoders, kinds
+from foreframe.autoencoders import Autoencoder
+from foreframe.config import study
+from foreframe.models import Shape
+from foreframe.predictors import learned
+from foreframe.predictors.learned import Given
+from foreframe.priors import Codes
+from stages import train_predictor, train_prior
+from tests import smoke
+from workflow import dag, preset
+
+FOLDER = smoke.ROOT / "studies/comparison"
+# Of these data sets a study says only with its data how many clips an epoch has; the number of
+# training clips of both autoencoders and of their priors at the scale of the laptop.
+CLIPS = {"road": (2101, 547), "digits": (2848, 712)}
+CHANNELS = {"road": 3, "digits": 1}
+# Kinds that predict no frames of a road: waves are states.
+ELSEWHERE = {"sequence_vae"}
+
+
+@functools.cache
+def settings(name: str) -> Any:
+    """Return the settings of a preset."""
+    base = preset.values(name, smoke.PRESETS)
+    return study.resolve(preset.values(name, FOLDER / "presets"), name, base).study
+
+
+def data_of(run: str) -> str:
+    return "digits" if run.endswith("_digits") else "road"
+
+
+def shape(name: str, run: str, frames: int) -> Shape:
+    source = settings(name).data[data_of(run)].source
+    return Shape(CHANNELS[data_of(run)], frames, source.height, source.width)
+
+
+@functools.cache
+def budget(name: str, run: str) -> float:
+    """Return the forward operations of a predictor's training."""
+    wanted = settings(name).predictors[run]
+    with torch.device("meta"):
+        given = Given(shape(name, run, wanted.view.frames), (), {})
+        network = learned.ROLE.build(wanted, given)
+    (phase,) = wanted.training.phases
+    clips = phase.steps * phase.batch_size
+    return float(train_predictor.cost(network)["flops_per_clip"] * clips)
+
+
+@functools.cache
+def autoencoder(data: str) -> Autoencoder:
+    wanted = settings("laptop").autoencoders[f"vqvae_{data}"]
+    with torch.device("meta"):
+        return autoencoders.build(wanted, shape("laptop", f"_{data}", wanted.view.frames))
+
+
+def budget_of_codes(data: str, ends: str) -> float:
+    """Return the forward operations of an autoencoder and of its priors TOPends and BOTTOMends."""
+    found, every = autoencoder(data), settings("laptop")
+    clips, of_codes = CLIPS[data]
+    total = autoencoders.operations(found) * clips * found.settings.training.epochs
+    sizes, grids = found.codebook_sizes, found.grids()
+    codes = {level: Codes(tuple(grids[level]), sizes[level]) for level in sizes}
+    for level in sizes:
+        wanted = every.priors[f"{level}_{ends}"]
+        with torch.device("meta"):
+            prior = train_prior.new(wanted, codes, None)
+        per_clip = train_prior.facts_of(prior)["flops_per_clip"]
+        total += per_clip * of_codes * wanted.training.epochs
+    return float(total)
+
+
+@pytest.mark.parametrize("data", ["road", "digits"])
+@pytest.mark.parametrize("name", ["laptop", "thesis"])
+def test_predictors_of_a_data_set_have_equal_operations(name: str, data: str) -> None:
+    runs = [run for run in settings(name).predictors if data_of(run) == data]
+    budgets = {run: budget(name, run) for run in runs}
+    assert len(budgets) == 8
+    assert max(budgets.values()) / min(budgets.values()) == pytest.approx(1.0, abs=0.01), budgets
+
+
+@pytest.mark.parametrize(
+    ("data", "ends"),
+    [
+        ("road", "road"), ("road", "transformer"), ("digits", "digits"),
+        ("digits", "transformer_digits"),
+    ],
+)  # fmt: skip
+def test_models_of_codes_have_them_too(data: str, ends: str) -> None:
+    wanted = budget("laptop", "srnn" if data == "road" else "srnn_digits")
+    assert budget_of_codes(data, ends) == pytest.approx(wanted, rel=0.01)
+
+
+def test_every_kind_of_predictor_has_a_row() -> None:
+    rows = {each.kind for each in settings("laptop").predictors.values()}
+    known = set(kinds.available("foreframe.predictors"))
+    assert rows == known - ELSEWHERE
+
+
+@pytest.fixture(scope="module")
+def clone(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
+    """The study, run whole at the scale of smoke."""
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("comparison") / "project")
+    clone.run("snakemake", "--cores", "2", "comparison")
+    return clone
+
+
+@pytest.mark.slow
+def test_every_row_is_in_every_table_of_the_report(clone: smoke.Clone) -> None:
+    stages = [stage for stage in dag.read(clone.folder) if stage.study == "comparison"]
+    assert stages and not any(stage.due for stage in stages)
+    page = (clone.folder / "reports/comparison/report.html").read_text(encoding="utf-8")
+    figures = YAML(typ="safe").load((FOLDER / "figures.yaml").read_text(encoding="utf-8"))
+    assert {"lead_road", "lead_digits"} <= set(figures["figures"])
+    tables = dict(re.findall(r'<table[^>]*id="([^"]+)".*?>(.*?)</table>', page, re.DOTALL))
+    for data in ("road", "digits"):
+        for name in ("budget", "futures", "forecasts", "states"):
+            text = re.sub(r"<[^>]+>", " ", tables[f"{name}-{data}"])
+            for row in ("PixelSNAIL", "transformer", "ConvLSTM", "PredNet", "SRNN", "VRNN", "RFN",
+                        "SVG-LP", "H-VRNN", "Glow"):  # fmt: skip
+                assert row in text, (name, data, row)
