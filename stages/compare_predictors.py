@@ -15,8 +15,8 @@ def found_in(folder: Path, protocol: str) -> dict[str, Path]:
     return {path.parent.name: path for path in sorted(folder.glob(f"*/{protocol}.json"))}
 
 
-def main(*, evaluations: Path, protocol: str, out: Path) -> None:
-    """Write the differences of every two predictors.
+def main(*, evaluations: Path, out: Path) -> None:
+    """Write the differences of every two predictors of the protocol that `out` is called after.
 
     Raises:
         ArtefactError: an evaluation is damaged, or two do not agree on a baseline.
@@ -24,7 +24,7 @@ def main(*, evaluations: Path, protocol: str, out: Path) -> None:
     """
     read = {
         run: (path, facts.read(path, results.SCHEMA))
-        for run, path in found_in(evaluations, protocol).items()
+        for run, path in found_in(evaluations, out.stem).items()
     }
     facts.write(out, pairs.SCHEMA, pairs.compare(read))
 

@@ -1,25 +1,55 @@
 """Halving and enlarging of pictures whose gradients are the same numbers on every run and device.
 
-torch's own pooling scatters its gradient on a GPU; maxima of strided views and repeated values do
-not. Shapes: B rows, C channels, H rows and W columns of a picture.
+On a GPU torch scatters the gradient of its pooling in no certain order; there the same rule, the
+first of equal values has the gradient, is followed without scattering. Repeated values are those of
+torch's nearest neighbours, whose gradient is slower.
+
+Shapes: B rows, C channels, H rows and W columns of a picture; f the factor.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 
 def maxima(x_BCHW: Tensor, factor: int = 2) -> Tensor:
     """Return the largest value of every block of `factor` x `factor`, (B,C,H/factor,W/factor).
 
-    H and W are multiples of it. Of equal ones all get a share of the gradient.
+    H and W are multiples of it. Of equal ones the first in raster order has the gradient.
     """
-    columns = x_BCHW[..., 0::factor]
-    for place in range(1, factor):
-        columns = torch.maximum(columns, x_BCHW[..., place::factor])
-    found = columns[..., 0::factor, :]
-    for place in range(1, factor):
-        found = torch.maximum(found, columns[..., place::factor, :])
-    return found
+    if x_BCHW.is_cuda:
+        found: Tensor = Maxima.apply(x_BCHW, factor)  # type: ignore[no-untyped-call]
+        return found
+    return functional.max_pool2d(x_BCHW, factor)
+
+
+class Maxima(torch.autograd.Function):
+    """The same with a gradient that is written block by block."""
+
+    @staticmethod
+    def forward(ctx: Any, x_BCHW: Tensor, factor: int) -> Tensor:
+        """Return the maxima, and keep where they were."""
+        found, indices = functional.max_pool2d(x_BCHW, factor, return_indices=True)
+        ctx.save_for_backward(indices)
+        ctx.factor, ctx.shape = factor, x_BCHW.shape
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of the picture: each maximum's where it was, and zero elsewhere."""
+        (indices,) = ctx.saved_tensors
+        factor, (*_, height, width) = ctx.factor, ctx.shape
+        places = torch.arange(height * width, device=gradient.device).view(height, width)
+        spread = gradient.new_empty(ctx.shape)
+        for row in range(factor):
+            for column in range(factor):
+                part = (..., slice(row, None, factor), slice(column, None, factor))
+                spread[part] = torch.where(indices == places[part], gradient, 0)
+        return spread, None
 
 
 def enlarge(x_BCHW: Tensor, factor: int = 2) -> Tensor:

@@ -23,7 +23,7 @@ def test_evaluations_of_its_protocol_are_compared_and_reported(tmp_path: Path) -
         # What DVC shows of an evaluation lies beside it, and is none.
         (folder / run / "tiny.metrics.json").write_text("{}", encoding="utf-8")
     out = tmp_path / "data/study/pairs/tiny.json"
-    compare_predictors.main(evaluations=folder, protocol="tiny", out=out)
+    compare_predictors.main(evaluations=folder, out=out)
     found = facts.read(out, "pairs")["differences"]
     results = Results(Reader(Library([out])))
     number = results.of("far/drawn", "over.near/drawn.psnr", "tiny")
@@ -34,4 +34,4 @@ def test_evaluations_of_its_protocol_are_compared_and_reported(tmp_path: Path) -
 
 def test_a_protocol_that_nothing_was_evaluated_under_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no evaluation to compare"):
-        compare_predictors.main(evaluations=tmp_path, protocol="tiny", out=tmp_path / "x.json")
+        compare_predictors.main(evaluations=tmp_path, out=tmp_path / "x.json")
