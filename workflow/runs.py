@@ -40,8 +40,12 @@ def paths(root: Path, study: str, stage: str, run: str | None = None) -> dict[st
 def _command(root: Path, study: str, stage: str, run: str | None) -> tuple[Main, list[str]]:
     place = studies.named(root, study)
     own = [each for each in dag.declared(root) if each.study == place.name]
-    parts = {each: studies.local(each.name).partition("@") for each in own}
-    found = {key: each for each, (name, _, key) in parts.items() if name == stage}
+    # A study may run a stage's file under several names, such as sample and sample_codes.
+    found = {
+        studies.local(each.name).partition("@")[2]: each
+        for each in own
+        if shlex.split(each.command)[2] == f"stages.{stage}"
+    }
     if not found:
         raise UserError(f"{place.definition} has no stage {stage}.")
     if run is not None and run not in found:

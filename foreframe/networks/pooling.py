@@ -40,7 +40,7 @@ class Maxima(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient of the picture: each maximum's where it was, and zero elsewhere."""
+        """Return (B,C,H,W): the gradient of each maximum where it was, and zero elsewhere."""
         (indices,) = ctx.saved_tensors
         factor, (*_, height, width) = ctx.factor, ctx.shape
         places = torch.arange(height * width, device=gradient.device).view(height, width)
