@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from pydantic import Field
 
 from foreframe.config.base import Strict
 from foreframe.report import style
@@ -30,9 +31,10 @@ class Panel(Strict):
 
 
 class Settings(Chart):
-    """`of` are runs."""
+    """`of` are runs; several are told apart by their `names`, or by their size."""
 
     of: list[str]
+    names: dict[str, str] = Field(default={})
     panels: list[Panel]
     height: float = 2.5
 
@@ -42,9 +44,10 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     runs = {name: desk.training(name) for name in settings.of}
     every = canvas.subplots(1, len(settings.panels), squeeze=False)[0]
     for axes, panel in zip(every, settings.panels, strict=True):
-        for place, training in enumerate(runs.values()):
+        for place, (name, training) in enumerate(runs.items()):
+            called = settings.names.get(name, size(int(training.facts["parameters"])))
             for column in panel.lines:
-                _line(axes, training, column, panel, place if len(runs) > 1 else None)
+                _line(axes, training, column, panel, (place, called) if len(runs) > 1 else None)
             _end(axes, training)
         levels = [desk.number(name, panel.level).value for name in settings.of if panel.level]
         for level in levels:
@@ -61,7 +64,9 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         style.legend(canvas, every[0], columns=len(runs))
 
 
-def _line(axes: Axes, training: Training, column: str, panel: Panel, run: int | None) -> None:
+def _line(
+    axes: Axes, training: Training, column: str, panel: Panel, run: tuple[int, str] | None
+) -> None:
     table, epochs = column_of(training, column, panel.x)
     points = table.to_numpy(numpy.float64)
     points = points if epochs or not len(points) else style.thin(points)
@@ -73,9 +78,10 @@ def _line(axes: Axes, training: Training, column: str, panel: Panel, run: int | 
     if epochs:
         form = "o--" if set_ == "validation" else "o-"
     if run is not None:
-        colour, line, mark = RUNS[run % len(RUNS)]
+        place, called = run
+        colour, line, mark = RUNS[place % len(RUNS)]
         form = mark if epochs else line
-        label = f"{size(int(training.facts['parameters']))}, {label}"
+        label = f"{called}, {label}"
     axes.plot(points[:, 0], points[:, 1], form, color=colour, label=label)
 
 

@@ -129,6 +129,15 @@ def test_curves_and_codebooks_are_the_tables_of_the_training(there: Desk) -> Non
     numpy.testing.assert_allclose(whole.lines[0].get_ydata(), training.curve["loss"])
 
 
+def test_curves_of_several_runs_are_told_apart_by_their_names(there: Desk) -> None:
+    raw = {"kind": "curve", "of": ["top", "bottom"], "names": {"bottom": "the lower one"},
+           "panels": [{"lines": ["loss"], "ylabel": "nats"}], "alt": ALT}  # fmt: skip
+    content: Any = desk.draw("both", raw, there)[0].content
+    first, second = (line.get_label() for line in content.axes[0].lines)
+    # One without a name is called by its size.
+    assert second == "the lower one, training" and first.endswith("weights, training"), first
+
+
 def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(
     there: Desk, study: Path
 ) -> None:
