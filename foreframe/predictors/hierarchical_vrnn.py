@@ -253,8 +253,8 @@ def _layout(settings: Settings, rows: int, features: Mapping[int, int]) -> Layou
         context=settings.context,
         sizes=upward,
         features=features,
-        # Features that are the frame itself have fewer channels than their states.
-        hidden={size: max(features[size], settings.width) for size in upward},
+        # Features may be the frame itself, whose colours no group need divide.
+        hidden={**features, rows: settings.width},
         latents={_rows(one, rows): one.channels for one in settings.latents},
         dense=settings.dense,
         cells=settings.cells,

@@ -69,6 +69,17 @@ def test_the_ladder_is_about_as_large_as_printed(
 
 
 @pytest.mark.parametrize(
+    "changes", [{"groups": 2, "state_groups": 1}, {"groups": 1, "state_groups": 2}]
+)
+def test_states_may_be_narrower_than_the_colours_of_a_frame(changes: dict[str, int]) -> None:
+    with torch.device("meta"):
+        narrow = model(encoder="strided", width=2, latents=({"shrink": 1, "channels": 4},), **changes)
+        x_BCTHW = torch.empty(1, 3, 3, 16, 16)
+        scored = narrow.network.score(x_BCTHW, lambda _, distribution: distribution.mean)
+    assert scored.raw.shape == (1, 1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"view": view(scaling="symmetric")}, "scaling is symmetric"),
