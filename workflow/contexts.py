@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from foreframe.artefacts import hdf5
+from foreframe.artefacts import facts, hdf5
 from foreframe.config import study as schema
 from foreframe.data.clips import Clips
 from foreframe.errors import UserError
@@ -51,9 +51,12 @@ def clipped(name: str, root: Path, study: str) -> Clipped:
     """Return the clips of a protocol of a study, or of a ready-made one.
 
     Raises:
-        UserError: there is no such study, or no protocol of that name.
+        UserError: there is no such study, no protocol of that name, or no frames and split yet.
     """
     params = root / studies.named(root, study).params
     settings = protocols.find(name, schema.load(params).study)
     given = runs.given(root, study, "evaluate")
+    for path in (given["frames"], given["split"]):
+        if not path.exists():
+            raise facts.missing(path)
     return Clipped(given["frames"], given["split"], given["probe"], name, settings)

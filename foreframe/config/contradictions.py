@@ -88,8 +88,9 @@ def _protocol_contradictions(study: Study) -> Iterator[str]:
 
 
 def _reported_contradictions(study: Study, name: str, protocol: ProtocolSettings) -> Iterator[str]:
-    show = study.sampling.show
     futures, measures = protocol.futures, protocol.measures
+    # A study with samplings of its own draws nothing by the base's.
+    show = 0 if study.samplings else study.sampling.show
     if futures.clips is not None and show > futures.clips:
         yield (
             f"sampling.show is {show}, but only protocols.{name}.futures.clips = {futures.clips} "

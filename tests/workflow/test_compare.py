@@ -1,6 +1,7 @@
 """`foreframe compare`: one table of one protocol, also with what other programs sampled."""
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from tests import smoke
 from tests.stages import evaluation_study as tiny
-from workflow import compare
+from tests.workflow import tiny as project
+from workflow import compare, contexts
 
 PARAMS = Path("params.yaml")
 
@@ -115,6 +117,19 @@ def test_samples_need_the_name_of_a_protocol(tmp_path: Path) -> None:
 def run(clone: smoke.Clone, *words: str) -> str:
     done = smoke.foreframe(clone.folder, *words)
     return done.stdout + done.stderr
+
+
+def test_contexts_of_a_study_that_has_no_frames_yet_name_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run(tmp_path, "git", "init", "-q")
+    (tmp_path / ".dvc").mkdir()
+    for name in ("params.yaml", "dvc.yaml", ".dvc/config"):
+        shutil.copy(smoke.ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"frames\.h5 does not exist. Run `dvc repro`"):
+        contexts.run("driving", tmp_path / "contexts.h5", Path())
+    assert not (tmp_path / "contexts.h5").exists()
 
 
 def sampled_elsewhere(contexts: Path, out: Path) -> None:

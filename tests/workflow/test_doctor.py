@@ -47,13 +47,23 @@ def test_the_simulator_really_draws() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [("car_racing", "missing"), ("video_folder", "warning")]
+    ("kind", "further", "status", "cure"),
+    [
+        ("car_racing", "driving_thesis", "missing", "needed by: driving)"),
+        ("car_racing", "recurrent_flows", "missing", "needed by: driving, recurrent_flows)"),
+        ("video_folder", "recurrent_flows", "warning", "needed by: recurrent_flows)"),
+        ("video_folder", "driving_thesis", "warning", "if a study is to have its frames)"),
+    ],
 )
-def test_a_simulator_that_does_not_draw_is_an_error_only_where_a_study_has_its_frames(
-    kind: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_simulator_that_does_not_draw_is_an_error_only_where_the_main_study_has_its_frames(
+    kind: str,
+    further: str,
+    status: str,
+    cure: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Of the other studies those that have no frames of it themselves.
-    for path in (PARAMS, *ROOT.glob("studies/driving_thesis/*.yaml")):
+    for path in (PARAMS, *ROOT.glob(f"studies/{further}/*.yaml")):
         (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / path.relative_to(ROOT))
     params = tmp_path / "params.yaml"
@@ -71,7 +81,9 @@ def test_a_simulator_that_does_not_draw_is_an_error_only_where_a_study_has_its_f
         raise RuntimeError("no Box2D")
 
     monkeypatch.setattr(work, "_drawn", undrawn)
-    assert found("simulator", params)["simulator"].status == status
+    [check] = found("simulator", params).values()
+    assert check.status == status
+    assert check.cure.endswith(cure)
 
 
 def test_torch_is_described(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from foreframe.errors import UserError
 from workflow.doctor.check import SET_UP, Check
 from workflow.doctor.environment import installed
+from workflow.studies import MAIN
 
 SIMULATOR = "car_racing"
 
@@ -42,28 +43,38 @@ def parameters(params: Path) -> Iterator[Check]:
 
 
 def simulator(params: Path) -> Iterator[Check]:
-    """Check that the driving simulator draws a frame without a screen."""
+    """Check that the driving simulator draws a frame without a screen.
+
+    Without it the main study may be unable to run; of further ones only those that are named are.
+    """
     try:
         frame = _drawn()
     except (ImportError, RuntimeError) as error:
-        needed = SIMULATOR in _sources(params.parent)
-        cure = SET_UP if needed else f"{SET_UP}, if a study is to have frames from it"
-        yield Check("simulator", "missing" if needed else "warning", str(error), cure)
+        users = _users(params.parent)
+        whose = f"needed by: {', '.join(users)}" if users else "if a study is to have its frames"
+        status: Literal["missing", "warning"] = "missing" if MAIN in users else "warning"
+        yield Check("simulator", status, str(error), f"{SET_UP} ({whose})")
         return
     shape = "x".join(str(size) for size in frame.shape)
     yield Check("simulator", "ok", f"CarRacing-v3 drew a frame of {shape} without a screen")
 
 
-def _sources(root: Path) -> set[str]:
-    """Return the kinds of sources of all studies that can run; `parameters` tells of the others."""
+def _users(root: Path) -> list[str]:
+    """Return the studies that have frames of the simulator and can run; `parameters` tells why not.
+
+    A study that builds on the main one is told of its frames, but is not named for them.
+    """
+    from foreframe.config import reading
     from foreframe.config import study as schema
     from workflow import studies
 
-    found: set[str] = set()
+    found = []
     for place in studies.places(root):
         with contextlib.suppress(UserError):
             data = schema.load(root / place.params).sections["data"]
-            found |= {entry["source"]["kind"] for entry in data.values()}
+            own = reading.load(root / place.params).get("data", {})
+            if any(data[name]["source"]["kind"] == SIMULATOR for name in own):
+                found.append(place.name)
     return found
 
 

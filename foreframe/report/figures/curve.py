@@ -31,7 +31,7 @@ class Panel(Strict):
 
 
 class Settings(Chart):
-    """`of` are runs; several are told apart by their `names`, or by their size."""
+    """`of` are runs; several are told apart by `names`, else by size, or by run if sizes agree."""
 
     of: list[str]
     names: dict[str, str] = Field(default={})
@@ -42,10 +42,13 @@ class Settings(Chart):
 def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     """Draw the panels side by side, every run in each."""
     runs = {name: desk.training(name) for name in settings.of}
+    own = {name: size(int(training.facts["parameters"])) for name, training in runs.items()}
+    if len(set(own.values())) < len(own):
+        own = {name: plain(name) for name in runs}
     every = canvas.subplots(1, len(settings.panels), squeeze=False)[0]
     for axes, panel in zip(every, settings.panels, strict=True):
         for place, (name, training) in enumerate(runs.items()):
-            called = settings.names.get(name, size(int(training.facts["parameters"])))
+            called = settings.names.get(name, own[name])
             for column in panel.lines:
                 _line(axes, training, column, panel, (place, called) if len(runs) > 1 else None)
             _end(axes, training)
@@ -81,7 +84,7 @@ def _line(
         place, called = run
         colour, line, mark = RUNS[place % len(RUNS)]
         form = mark if epochs else line
-        label = f"{called}, {label}"
+        label = f"{called}, {label}" if len(panel.lines) > 1 else called
     axes.plot(points[:, 0], points[:, 1], form, color=colour, label=label)
 
 

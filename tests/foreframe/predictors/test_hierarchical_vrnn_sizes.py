@@ -73,7 +73,8 @@ def test_the_ladder_is_about_as_large_as_printed(
 )
 def test_states_may_be_narrower_than_the_colours_of_a_frame(changes: dict[str, int]) -> None:
     with torch.device("meta"):
-        narrow = model(encoder="strided", width=2, latents=({"shrink": 1, "channels": 4},), **changes)
+        latents = ({"shrink": 1, "channels": 4},)
+        narrow = model(encoder="strided", width=2, latents=latents, **changes)
         x_BCTHW = torch.empty(1, 3, 3, 16, 16)
         scored = narrow.network.score(x_BCTHW, lambda _, distribution: distribution.mean)
     assert scored.raw.shape == (1, 1, 3, 16, 16)

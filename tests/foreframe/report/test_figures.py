@@ -135,7 +135,7 @@ def test_curves_of_several_runs_are_told_apart_by_their_names(there: Desk) -> No
     content: Any = desk.draw("both", raw, there)[0].content
     first, second = (line.get_label() for line in content.axes[0].lines)
     # One without a name is called by its size.
-    assert second == "the lower one, training" and first.endswith("weights, training"), first
+    assert second == "the lower one" and first.endswith("weights"), first
 
 
 def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(

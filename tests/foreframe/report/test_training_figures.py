@@ -121,6 +121,21 @@ def test_three_priors_share_one_plot(tmp_path: Path) -> None:
     assert low < 2.0 and high > 4.0
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"), [(1.5, ["1.00 M weights", "1.50 M weights"]), (1.0, ["a", "b c"])]
+)
+def test_runs_of_one_size_are_told_apart_by_name(
+    scale: float, said: list[str], tmp_path: Path
+) -> None:
+    train(tmp_path, "a")
+    train(tmp_path, "b_c", scale)
+    panels = [{"ylabel": "", "lines": ["loss"]}]
+    alt = "The losses of two runs by step."
+    figure = {"kind": "curve", "of": ["a", "b_c"], "panels": panels, "alt": alt}
+    (axes,) = chart("x", there(tmp_path), figure).axes
+    assert [line.get_label() for line in axes.lines] == said
+
+
 def test_a_diverged_run_is_drawn_up_to_its_last_number(tmp_path: Path) -> None:
     train(tmp_path, "bottom_unclipped", diverged=47)
     loss, norm = chart("curve_unclipped", there(tmp_path)).axes
