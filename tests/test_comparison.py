@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from foreframe import autoencoders, kinds
 from foreframe.autoencoders import Autoencoder
 from foreframe.config import study
+from foreframe.config.training import Training
 from foreframe.models import Shape
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given
@@ -67,9 +68,11 @@ def budget_of_codes(data: str, ends: str) -> float:
     """Return the forward operations of an autoencoder and of its priors TOPends and BOTTOMends."""
     found, every = autoencoder(data), settings("laptop")
     clips, of_codes = CLIPS[data]
-    total = autoencoders.operations(found) * clips * found.settings.training.epochs
+    training = found.settings.training
+    assert isinstance(training, Training)
+    total = autoencoders.operations(found) * clips * training.epochs
     sizes, grids = found.codebook_sizes, found.grids()
-    codes = {level: Codes(tuple(grids[level]), sizes[level]) for level in sizes}
+    codes = {level: Codes(grids[level], sizes[level]) for level in sizes}
     for level in sizes:
         wanted = every.priors[f"{level}_{ends}"]
         with torch.device("meta"):
