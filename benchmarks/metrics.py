@@ -27,6 +27,7 @@ from foreframe.metrics import catalogue
 from foreframe.metrics.frechet import REAL
 from foreframe.metrics.mae import mae
 from foreframe.metrics.mean import Mean
+from foreframe.metrics.metric import Wanted
 from foreframe.metrics.motion import motion
 from foreframe.metrics.ms_ssim import ms_ssim
 from foreframe.metrics.mse import mse
@@ -58,7 +59,7 @@ def of_sets(name: str) -> Callable[[torch.device], Update]:
     def start(device: torch.device) -> Update:
         metric = catalogue.find(name, store.FOLDER, device)
         assert metric.accumulate is not None
-        sets = metric.accumulate()
+        sets = metric.accumulate(Wanted(few=False, interval=True))
 
         def update(real: Tensor, predicted: Tensor) -> None:
             sets.update(REAL, real)

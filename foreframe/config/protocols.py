@@ -6,7 +6,7 @@ numbers of one protocol may stand in one table.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from foreframe import kinds
 from foreframe.config.base import Strict
@@ -30,20 +30,34 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+class SetSettings(Strict):
+    """How metrics of whole sets, such as FVD, take the clips.
+
+    They `see` the predicted frames alone (future) or the context before them too (clip). With
+    `repeats` N there is a distance for the first future of each clip, one for the second and so on
+    to the N-th: their mean and standard deviation count. A covariance of D features has full rank
+    from D + 1 clips on. With fewer, a distance is biased upwards: `few` says whether there is none
+    (refuse) or one with a mark (allow).
+    """
+
+    see: Literal["future", "clip"]
+    repeats: Annotated[int, Field(ge=1, le=10_000)]
+    few: Literal["refuse", "allow"]
+
+
 class MeasureSettings(Strict):
     """How futures are compared with the true ones, by metrics that are files of foreframe/metrics.
 
     `best` says what becomes of several futures: their mean (none), the one whose mean over the
-    horizon is best for a metric (sequence), or the best one of each frame (frame). Metrics of whole
-    sets take the first future of each clip, and see the predicted frames alone (future) or the
-    context before them too (clip), as `sets_see` says. `resize` brings true and predicted frames to
+    horizon is best for a metric (sequence), or the best one of each frame (frame); it says nothing
+    to metrics of whole sets, which `sets` are for. `resize` brings true and predicted frames to
     [rows, columns] before they are compared. `likelihood_samples` asks predictors that have a
     likelihood for it, a bound by so many samples of what is latent; null does not.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
     best: Literal["none", "sequence", "frame"]
-    sets_see: Literal["future", "clip"]
+    sets: SetSettings
     resize: tuple[Size, Size] | None
     likelihood_samples: Annotated[int, Field(ge=1, le=10_000)] | None
 
@@ -53,3 +67,13 @@ class ProtocolSettings(Strict):
 
     futures: FutureSettings
     measures: MeasureSettings
+
+    @model_validator(mode="after")
+    def _repeats_what_is_drawn(self) -> "ProtocolSettings":
+        repeats, samples = self.measures.sets.repeats, self.futures.samples
+        if repeats > samples:
+            raise ValueError(
+                f"measures.sets.repeats is {repeats}, but futures.samples is {samples}: each "
+                "repeat takes another future of each clip. Lower repeats, or raise samples."
+            )
+        return self

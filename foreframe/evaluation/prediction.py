@@ -13,9 +13,9 @@ from torch import Tensor
 
 from foreframe.config.protocols import ProtocolSettings
 from foreframe.evaluation.best import best
-from foreframe.metrics.frechet import REAL
+from foreframe.evaluation.whole_sets import WholeSets
 from foreframe.metrics.mean import Mean
-from foreframe.metrics.metric import Accumulator, Compare, Found, Metric
+from foreframe.metrics.metric import Compare, Found, Metric
 from foreframe.metrics.relative import ratio
 from foreframe.metrics.resizing import resize
 
@@ -30,9 +30,7 @@ class Scores:
         self._compare: dict[str, Compare] = {
             metric.name: metric.compare for metric in metrics if metric.compare is not None
         }
-        self._sets: dict[str, Accumulator] = {
-            metric.name: metric.accumulate() for metric in metrics if metric.accumulate is not None
-        }
+        self._sets = WholeSets(protocol.measures, metrics)
         self._parts: dict[str, dict[str, list[Tensor]]] = {}
         self._amounts: dict[str, Compare] = {
             metric.name: metric.amounts for metric in metrics if metric.amounts is not None
@@ -65,24 +63,18 @@ class Scores:
         """
         context = self._protocol.futures.context
         given, true = real_THWC[:context], real_THWC[context:]
-        self._add(REAL, given, true)
+        self._sets.add_true(given, true)
         for predictor, parts in futures.items():
             values: dict[str, list[Tensor]] = {name: [] for name in self._compare}
-            for number, part_ShHWC in enumerate(parts):
-                if number == 0:
-                    self._add(predictor, given, part_ShHWC[0])
+            seen = 0
+            for part_ShHWC in parts:
+                self._sets.add(predictor, given, seen, part_ShHWC)
                 self._compared(predictor, true, part_ShHWC, values)
+                seen += len(part_ShHWC)
             kept = self._parts.setdefault(predictor, {name: [] for name in self._compare})
             for name, found in values.items():
                 how, better = self._protocol.measures.best, self.metrics[name].better
                 kept[name].append(best(torch.cat(found)[None], how, better))
-
-    def _add(self, name: str, given_tHWC: Tensor, future_hHWC: Tensor) -> None:
-        measures, seen = self._protocol.measures, future_hHWC
-        if measures.sets_see == "clip":
-            seen = torch.cat([given_tHWC, future_hHWC])
-        for accumulator in self._sets.values():
-            accumulator.update(name, resize(seen[None], measures.resize))
 
     def _compared(
         self,
@@ -113,7 +105,7 @@ class Scores:
         return ratio(self._means[predictor, metric].result())
 
     def of_set(self, predictor: str, metric: str) -> Found:
-        """Return what all futures together score under a metric of whole sets, or why nothing."""
+        """Return what a predictor scores under a metric of whole sets, or why nothing."""
         if (reason := self.metrics[metric].missing) is not None:
             return Found(None, missing=reason)
-        return self._sets[metric].result(predictor)
+        return self._sets.result(predictor, metric)

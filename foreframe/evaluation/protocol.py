@@ -57,7 +57,7 @@ class Protocol(Hashed):
     features: Mapping[str, str]  # the digest of the feature network of each metric that has one
     samples: int  # futures drawn for each clip
     best: str  # what becomes of several futures of a clip
-    sets_see: str  # whether metrics of whole sets see the context too
+    sets: Mapping[str, Any]  # which frames and futures metrics of whole sets see, and how few clips
     likelihood_samples: int | None  # of what is latent, for a bound on the likelihood
     seed: int  # of the samples
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from foreframe.config.sampling import BASELINES
 from foreframe.evaluation.prediction import Scores
 from foreframe.evaluation.statistics import Interval, interval, paired, won
+from foreframe.metrics.metric import Found
 
 SCHEMA = "evaluation"
 SEED = 0  # of the resampled clips; the same for all, as an interval is no sample of a model
@@ -27,9 +28,12 @@ def summarize(scores: Scores) -> Values:
 
     Each metric of frames has its own: the best of the baselines, which has no difference itself.
     Positive differences of a metric whose lower values are better are therefore losses.
-    A value is {mean, low, high}: over clips and frames for a metric of frames, that of the whole
-    set otherwise; the ends of its interval are None where there is none, and the whole is None
-    where there is no value. `missing` then has the reason under the metric's name.
+    A value is {mean, low, high, std}: for a metric of frames the mean over clips and frames, and
+    the standard deviation over clips. For a metric of whole sets it is that of the set, or the mean
+    and standard deviation over repeats; it also has how many `repeats` there are, and whether the
+    clips were too `few` for a covariance of full rank. What there is not is None: the ends of an
+    interval, the deviation of one clip or repeat, and the whole where there is no value. `missing`
+    then has the reason under the metric's name.
     """
     missing: dict[str, str] = {}
     predictors = {name: _values(scores, name, missing) for name in scores.predictors}
@@ -66,14 +70,24 @@ def _values(scores: Scores, predictor: str, missing: dict[str, str]) -> Values:
     result: Values = {}
     for name in scores.metrics:
         if name in scores.frame_metrics:
-            result[name] = _ends(interval(_clips(scores, predictor, name), SEED))
+            values_n = _clips(scores, predictor, name)
+            result[name] = {**_ends(interval(values_n, SEED)), "std": _deviation(values_n)}
             continue
         found = scores.of_set(predictor, name)
-        ends = {"mean": found.value, "low": found.low, "high": found.high}
-        result[name] = None if found.value is None else ends
+        result[name] = None if found.value is None else _of_set(found)
         if found.missing is not None:
             missing[name] = found.missing
     return result
+
+
+def _of_set(found: Found) -> Values:
+    ends = {"mean": found.value, "low": found.low, "high": found.high, "std": found.std}
+    return {**ends, "repeats": found.repeats, "few": found.few}
+
+
+def _deviation(values_n: Tensor) -> float | None:
+    """Return the unbiased standard deviation over clips, None for a single one."""
+    return float(values_n.std(correction=1)) if len(values_n) > 1 else None
 
 
 def _differences(scores: Scores, predictor: str, reference: Mapping[str, str]) -> Values:

@@ -147,7 +147,7 @@ def describe(clips: Clipped, found: list[Metric]) -> Protocol:
         features=digests,
         samples=futures.samples,
         best=measures.best,
-        sets_see=measures.sets_see,
+        sets=measures.sets.model_dump(),
         likelihood_samples=measures.likelihood_samples,
         seed=futures.seed,
     )

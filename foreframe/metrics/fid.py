@@ -7,6 +7,7 @@ Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -86,6 +87,6 @@ def metric(weights: Path, device: torch.device) -> Metric:
 
     def build(found: Sequence[Weights]) -> Metric:
         features = FidFeatures(found[0], device)
-        return replace(about, digest=features.digest, accumulate=lambda: FrechetSets(features))
+        return replace(about, digest=features.digest, accumulate=partial(FrechetSets, features))
 
     return catalogue.learned(about, NEEDED, weights, build)

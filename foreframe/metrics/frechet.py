@@ -21,6 +21,8 @@ from foreframe.metrics import frames
 REAL = "real"  # the name of the set that the others are compared with
 BETTER: frames.Better = "lower"
 COVERAGE = 0.95  # of the interval
+FEWEST = 2  # rows: of fewer there is no covariance at all
+CURE = "continue more clips, or set measures.sets.few of the protocol to allow"  # where too few
 VARIANT = (
     "|m1 - m2|^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2), means and unbiased covariances in "
     "float64, the trace by singular values of S1^1/2 S2^1/2"
@@ -101,8 +103,10 @@ class Moments:
         Raises:
             UserError: fewer than two rows were seen.
         """
-        if self.count < 2:
-            raise UserError("a covariance needs at least 2 rows of features: give more clips.")
+        if self.count < FEWEST:
+            raise UserError(
+                f"a covariance needs at least {FEWEST} rows of features: give more clips."
+            )
         return (self._scatter_DD + self._scatter_DD.T) / (2 * (self.count - 1))
 
 
@@ -222,8 +226,7 @@ class FrechetDistance:
         if moments.count < need and not self._allow_few:
             raise UserError(
                 f"the set {name} gives {moments.count} rows of features, and a Frechet distance "
-                f"over {need - 1} features needs at least {need}: evaluate more clips, or let "
-                "the protocol allow few."
+                f"over {need - 1} features needs at least {need}: {CURE}."
             )
         return moments
 

@@ -8,6 +8,7 @@ Shapes: B clips, T frames, N = B T images, H rows, W columns, C = 3 colours, K =
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -91,6 +92,6 @@ def over(name: str, output: Output, folder: Path, device: torch.device) -> Metri
 
     def build(found: Sequence[Weights]) -> Metric:
         features = FvdFeatures(found[0], device, output)
-        return replace(about, digest=features.digest, accumulate=lambda: FrechetSets(features))
+        return replace(about, digest=features.digest, accumulate=partial(FrechetSets, features))
 
     return catalogue.learned(about, NEEDED, folder, build)

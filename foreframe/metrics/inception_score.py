@@ -121,6 +121,6 @@ def metric(weights: Path, device: torch.device) -> Metric:
 
     def build(found: Sequence[Weights]) -> Metric:
         network = Inception(found[0], device)
-        return replace(about, digest=network.digest, accumulate=lambda: InceptionSets(network))
+        return replace(about, digest=network.digest, accumulate=lambda _: InceptionSets(network))
 
     return catalogue.learned(about, NEEDED, weights, build)

@@ -20,12 +20,38 @@ Compare = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Found:
-    """A set's value with the ends of its interval, if there is one; or why there is no value."""
+    """A set's value, or why there is none.
+
+    Attributes:
+        value: of the set, or the mean over repeats.
+        low: lower end of its interval, if there is one.
+        high: its upper end.
+        missing: why there is no value.
+        few: whether the set is too small for a covariance of full rank: biased upwards.
+        std: standard deviation over repeats; None for a single one.
+        repeats: of how many sets it is the mean.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     missing: str | None = None
+    few: bool = False
+    std: float | None = None
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a metric of whole sets.
+
+    Attributes:
+        few: whether it is computed where a covariance has not full rank.
+        interval: whether it comes with an interval, for which features of all clips are kept.
+    """
+
+    few: bool
+    interval: bool
 
 
 class Accumulator(ABC):
@@ -57,7 +83,7 @@ class Metric:
         compare: computes it for each frame.
         amounts: where it compares amounts of something, returns those of each true and predicted
             frame (B, T, 2).
-        accumulate: starts to compute it for whole sets.
+        accumulate: starts to compute it for whole sets, as it is wanted.
         missing: why it cannot be computed here, and the cure.
     """
 
@@ -68,5 +94,5 @@ class Metric:
     digest: str | None = None
     compare: Compare | None = None
     amounts: Compare | None = None
-    accumulate: Callable[[], Accumulator] | None = None
+    accumulate: Callable[[Wanted], Accumulator] | None = None
     missing: str | None = None

@@ -14,6 +14,7 @@ Shapes: B clips, T frames, H rows, W columns, C channels, K = 1 row of features 
 
 import hashlib
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -145,4 +146,4 @@ def metric(_weights: Path, device: torch.device) -> Metric:
     """Return this metric as protocols know it."""
     features = RandomVideoFeatures(device)
     about = (VARIANT, BETTER, UNIT, features.digest)
-    return Metric("random_video_distance", *about, accumulate=lambda: FrechetSets(features))
+    return Metric("random_video_distance", *about, accumulate=partial(FrechetSets, features))

@@ -19,7 +19,7 @@ from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.futures import FutureSettings
 from foreframe.config.latents import LatentSettings
-from foreframe.config.protocols import MeasureSettings, ProtocolSettings
+from foreframe.config.protocols import MeasureSettings, ProtocolSettings, SetSettings
 from foreframe.config.sampling import Choice, Sampling
 from foreframe.data import normalization
 from foreframe.data.clips import Clips, SplitRuns, save_split
@@ -51,7 +51,7 @@ PROTOCOL = ProtocolSettings(
     measures=MeasureSettings(
         metrics=("psnr", "ssim", "mse"),
         best="none",
-        sets_see="clip",
+        sets=SetSettings(see="clip", repeats=1, few="refuse"),
         resize=None,
         likelihood_samples=None,
     ),
@@ -62,9 +62,12 @@ SAMPLING = Sampling(show=2, choices={"right": ARGMAX.model_dump()}, means={})
 
 
 def protocol(**changes: Any) -> ProtocolSettings:
-    """Return a protocol with some values of its futures or measures changed."""
-    of_futures = changes.keys() & FutureSettings.model_fields.keys()
-    futures = {name: changes.pop(name) for name in of_futures}
+    """Return a protocol with some values of its futures, measures or their sets changed."""
+    futures, sets = (
+        {name: changes.pop(name) for name in changes.keys() & settings.model_fields.keys()}
+        for settings in (FutureSettings, SetSettings)
+    )
+    changes["sets"] = PROTOCOL.measures.sets.model_copy(update=sets)
     return ProtocolSettings(
         futures=PROTOCOL.futures.model_copy(update=futures),
         measures=PROTOCOL.measures.model_copy(update=changes),

@@ -46,8 +46,8 @@ FUTURES = {
     "horizon": 2, "samples": 3, "keep": 1, "seed": 0,
 }  # fmt: skip
 MEASURES = {
-    "metrics": ["psnr"], "best": "none", "sets_see": "clip", "resize": None,
-    "likelihood_samples": 1,
+    "metrics": ["psnr"], "best": "none", "sets": {"see": "clip", "repeats": 1, "few": "refuse"},
+    "resize": None, "likelihood_samples": 1,
 }  # fmt: skip
 CHOICE = {"mode": "sample", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 PARAMS: dict[str, Any] = {

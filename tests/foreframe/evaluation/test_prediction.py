@@ -125,9 +125,9 @@ def test_the_table_has_the_share_of_sharpness_and_motion_that_is_left(size: int)
 @pytest.mark.parametrize(("see", "least"), [("clip", 9), ("future", 7)])
 def test_sets_see_the_future_alone_or_the_clip(see: str, least: int) -> None:
     """The same futures are at another distance if true frames stand before them."""
-    settings = protocol(horizon=least - 2, sets_see=see, metrics=("random_video_distance",))
+    settings = protocol(horizon=least - 2, see=see, metrics=("random_video_distance",))
     if see == "future":
-        settings = protocol(horizon=least, sets_see=see, metrics=("random_video_distance",))
+        settings = protocol(horizon=least, see=see, metrics=("random_video_distance",))
     found = scores(settings)
     real = frames(66, settings.futures.frames, side=20)
     update(found, real, {"true": real[:, None, 2:], "noise": real[:, None, 2:].flip(0)})
@@ -169,8 +169,8 @@ class Noted(Accumulator):
 @pytest.mark.parametrize("size", [1, 2, 10])
 def test_sets_take_the_first_future_of_each_clip(size: int) -> None:
     noted = Noted()
-    metric = Metric("noted", "", "lower", "", accumulate=lambda: noted)
-    found = Scores(protocol(sets_see="future"), [metric])
+    metric = Metric("noted", "", "lower", "", accumulate=lambda _: noted)
+    found = Scores(protocol(see="future"), [metric])
     futures = frames(4, 3, 3)
     update(found, frames(4, 5), {"noise": futures}, size)
     assert torch.equal(torch.cat(noted.seen["noise"]), futures[:, 0])
