@@ -73,9 +73,10 @@ def run(
     table = pandas.DataFrame([_line(rows, names) for rows in grouped(results)])
     print(f"protocol {first.facts['name']}, digest {first.protocol.digest()[:16]}")
     print(f"{first.facts['clips']} clips of {first.protocol.set}: mean [where the mean of other")
-    print("clips would lie in 95 of 100 cases], or mean ± deviation over (n) trainings\n")
+    print("clips would lie in 95 of 100 cases], or mean ± deviation over (n) trainings, or without")
+    print("n over the protocol's repeats\n")
     print(_text(table, names, first.facts["metrics"]))
-    for name, reason in _missing(results).items():
+    for name, reason in {**_few(results), **_missing(results)}.items():
         print(f"{name}: {reason}")
     if out is not None:
         tables.write(out, table)
@@ -153,6 +154,8 @@ def _line(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Any]:
         line |= {name: spread.mean, f"{name}_std": spread.std}
         if len(rows) == 1:
             line |= {f"{name}_{end}": found[0][end] for end in ("low", "high")}
+            if found[0].get("repeats", 1) > 1:
+                line[f"{name}_std"] = found[0]["std"]
     return line
 
 
@@ -182,7 +185,19 @@ def _cell(line: Any, metric: str) -> str:
         return DASH
     if line["trainings"] > 1:
         return f"{mean:.4g} ± {std:.2g} ({line['trainings']})"
+    if not pandas.isna(std):
+        return f"{mean:.4g} ± {std:.2g}"
     return f"{mean:.4g}" + ("" if pandas.isna(low) else f" [{low:.4g}, {high:.4g}]")
+
+
+def _few(results: Iterable[Result]) -> dict[str, str]:
+    return {
+        name: "too few clips for a covariance of full rank: biased upwards."
+        for result in results
+        for values in result.facts["predictors"].values()
+        for name, found in values.items()
+        if found is not None and found.get("few")
+    }
 
 
 def _missing(results: Iterable[Result]) -> dict[str, str]:

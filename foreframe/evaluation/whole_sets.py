@@ -70,7 +70,10 @@ class WholeSets:
         if len(values) < 2:
             return found[0]
         return Found(
-            mean(values), std=stdev(values), repeats=len(values), few=any(each.few for each in found)
+            mean(values),
+            std=stdev(values),
+            repeats=len(values),
+            few=any(each.few for each in found),
         )
 
 

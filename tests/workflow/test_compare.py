@@ -63,6 +63,20 @@ def test_one_evaluation_is_a_table_with_a_dash_and_a_reason(
     assert found["protocol_digest"][:16] in printed
 
 
+def test_a_distance_has_its_deviation_over_repeats_and_says_where_clips_are_few(
+    found: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    distance = {"mean": 217.3, "low": None, "high": None, "std": 5.6, "repeats": 5, "few": False}
+    for few in (False, True):
+        right = found["predictors"]["right"] | {"mse": distance | {"few": few}}
+        changed = {**found, "predictors": {**found["predictors"], "right": right}}
+        lines = table([write(tmp_path, "a.json", changed)], tmp_path)
+        assert lines.loc["right", "mse_std"] == 5.6
+        printed = capsys.readouterr().out
+        assert "217.3 ± 5.6" in printed
+        assert ("mse: too few clips for a covariance of full rank" in printed) == few
+
+
 def test_trainings_of_equal_settings_are_one_row(
     found: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

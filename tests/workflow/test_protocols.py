@@ -7,6 +7,8 @@ import pytest
 
 from foreframe.config import study
 from foreframe.errors import UserError
+from foreframe.metrics.frechet import needed
+from foreframe.metrics.fvd import SIZES
 from tests import smoke
 from workflow import dag, preset, protocols
 
@@ -45,6 +47,22 @@ def test_an_added_protocol_has_its_stages(tmp_path: Path) -> None:
     assert smoke.foreframe(clone.folder, "protocols", "add", "bair_fvd").returncode == 0
     names = {stage.name for stage in dag.read(clone.folder)}
     assert {"sample@bair_fvd", "evaluate@bair_fvd", "sample@driving"} <= names
+
+
+@pytest.mark.parametrize("name", ["recurrent_flows", "hierarchical_vrnn"])
+def test_theses_measure_fvd_five_times_and_with_few_clips_where_there_are_no_more(
+    name: str,
+) -> None:
+    base = preset.values("thesis", smoke.PRESETS)
+    own = preset.values("thesis", smoke.ROOT / f"studies/{name}/presets")
+    every = study.resolve(own, "thesis", base).study.protocols.values()
+    found = [each for each in every if "fvd" in each.measures.metrics]
+    assert {each.measures.sets.repeats for each in found} == {5}
+    for each in found:
+        assert each.futures.clips is not None
+        allowed = each.measures.sets.few == "allow"
+        assert allowed == (each.futures.clips < needed(SIZES["logits"]))
+    assert {each.measures.sets.few for each in found} == {"refuse", "allow"}
 
 
 def test_protocols_of_the_literature_are_what_the_papers_say() -> None:

@@ -82,6 +82,19 @@ def test_several_futures_count_as_the_protocol_says() -> None:
     assert errors["none"][0] > 0 and errors["none"][2] == pytest.approx(whole)
 
 
+@pytest.mark.parametrize("clips", [1, 2, 5])
+def test_the_deviation_over_clips_is_that_of_whole_numbers_in_a_row(clips: int) -> None:
+    """Clip i is i levels too bright: the unbiased variance of 1 to n is n (n + 1) / 12."""
+    real = frames(clips, 5) // 2
+    levels = torch.arange(1, clips + 1, dtype=torch.uint8)[:, None, None, None, None]
+    found = scores(protocol(metrics=("mae",)))
+    futures = (real[:, 2:] + levels)[:, None]
+    update(found, real, {"mean_frame": futures})
+    std = evaluation.summarize(found)["predictors"]["mean_frame"]["mae"]["std"]
+    expected = (clips * (clips + 1) / 12) ** 0.5 / 255
+    assert std == (None if clips == 1 else pytest.approx(expected, rel=1e-5))
+
+
 @pytest.mark.parametrize("strongest", ["copy_last_frame", "mean_frame"])
 def test_differences_are_those_to_the_strongest_baseline_and_who_is_better_wins(
     strongest: str,
