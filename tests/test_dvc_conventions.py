@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import math
+import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,12 +13,14 @@ from typing import Any
 import pytest
 
 from foreframe.config import reading
+from foreframe.config import study as config_study
 from foreframe.running import stage
 from tests import smoke
-from workflow import dag, studies
+from workflow import dag, preset, studies
 
 STAGES = {found.name: found for found in dag.read(smoke.ROOT)}
 VERSIONS = "data/versions.json"
+EPISODES = {"bair": 30}  # frames of published episodes that are all of one length
 # What the finished study of the tests below has.
 MADE = [path for found in STAGES.values() if found.study == "driving" for path in found.outs]
 
@@ -54,6 +58,33 @@ def test_a_command_fits_the_signature_of_its_main(name: str) -> None:
     assert given.keys() == wanted.keys()
     for option, values in given.items():
         assert len(values) == 1 or (values and wanted[option] == stage.PATHS), option
+
+
+FURTHER = [place for place in studies.places(smoke.ROOT) if place.name != studies.MAIN]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "thesis"])
+@pytest.mark.parametrize("place", FURTHER, ids=lambda place: place.name)
+def test_futures_fit_into_the_episodes_and_analyses_into_the_clips(
+    place: studies.Place, scale: str
+) -> None:
+    folder = smoke.ROOT / place.presets
+    if not (folder / f"{scale}.yaml").exists():
+        pytest.skip(f"{place.name} has no preset {scale}")
+    sections = config_study.resolve(
+        preset.values(scale, folder), scale, smoke.parameters(scale)
+    ).sections
+    for found in STAGES.values():
+        words = re.search(r"--frames data/\w+/(\w+)/.*protocols\.(\w+)", found.command)
+        if found.study != place.name or words is None:
+            continue
+        data, futures = words[1], sections["protocols"][words[2]]["futures"]
+        source = sections["data"].get(data, {}).get("source", {})
+        frames = source.get("frames_per_episode", EPISODES.get(source.get("kind"), math.inf))
+        assert futures["context"] + futures["horizon"] <= frames, found.name
+        if analysis := re.search(r"analyses\.(\w+)", found.command):
+            clips = sections["analyses"][analysis[1]]["clips"]
+            assert None in (clips, futures["clips"]) or clips <= futures["clips"], found.name
 
 
 @pytest.mark.parametrize("name", STAGES)

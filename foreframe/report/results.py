@@ -197,9 +197,16 @@ def _by_frame(
     (`ahead.NAME`), and over all of them (`ahead`).
     """
     run, name, quantity = rows.iloc[0][["samples", "predictor", "quantity"]]
-    values = rows.sort_values("frame")["mean"].tolist()
-    yield predictor(run, name), f"{quantity}.first", where, values[0]
-    yield predictor(run, name), f"{quantity}.last", where, values[-1]
+    frames = rows.sort_values("frame")
+    values = frames["mean"].tolist()
+    for end, place in (("first", 0), ("last", -1)):
+        found = frames.iloc[place][["mean", "low", "high"]].astype(object)
+        yield (
+            predictor(run, name),
+            f"{quantity}.{end}",
+            where,
+            dict(found.where(found.notna(), None)),
+        )
     sign = {"higher": 1, "lower": -1}.get(str(better))
     if sign is None:
         return
