@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import h5py
 import torch
 from torch import Tensor
 
@@ -73,7 +74,11 @@ def analysed(
     with hdf5.creating(path, "analysis", {}) as file:
         found = module.analyse(subject(file, model, frames_NTHWC, **more), chosen)
     with hdf5.opening(path, "analysis") as file:
-        return found, {name: file[name][:] for name in file}
+        names: list[str] = []
+        file.visit(names.append)
+        return found, {
+            name: file[name][:] for name in names if isinstance(file[name], h5py.Dataset)
+        }
 
 
 def bits(true_NSHWC: Tensor, mean_NSHWC: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from foreframe.analyses import blur
+from foreframe.analyses.one_step import Event
 from foreframe.analyses.subject import Found
 from foreframe.config.sampling import Options
 from foreframe.metrics.relative import FLOOR
@@ -48,7 +49,7 @@ def octaves(contrast: float) -> float:
 
 
 def asked(folder: Path, contrast_NS: Tensor, hit_NT: Tensor, later: int = 0) -> Found:
-    event = {"states": ("hit",), "later": later}
+    event = Event(states=("hit",), later=later)
     chosen = blur.Settings(kind="blur", clips=None, show=0, event=event)
     true = boards(torch.full(hit_NT.shape, HIGH))
     more: dict[str, Any] = {"given": GIVEN, "options": Options(), "states": {"hit": hit_NT}}
