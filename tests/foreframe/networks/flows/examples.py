@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from foreframe.networks.flows import Glow, Memory
+from foreframe.networks.flows import Glow, Memory, starting
 from foreframe.networks.gaussian import Gaussian
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
 
 HIDDEN = 6
+STEPS = 6
 
 
 def scrambled(module: nn.Module, by: float = 0.1, seed: int = 0) -> None:
@@ -37,6 +38,21 @@ def glow(
     made = Glow(shape, levels, steps, HIDDEN, conditions, memory)
     scrambled(made)
     return made
+
+
+def trained(made: Glow, x_BCHW: Tensor, conditions: Sequence[Tensor], own: Gaussian) -> list[float]:
+    """Let a flow begin from pictures and learn them in a few steps; return their nats at each."""
+    initialize(made, generator(0, "weights"))
+    with torch.no_grad(), starting(made):
+        made.log_prob(x_BCHW, conditions, own)
+    adam, found = torch.optim.Adam(made.parameters(), lr=1e-3), []
+    for _ in range(STEPS):
+        adam.zero_grad()
+        loss = -made.log_prob(x_BCHW, conditions, own).mean()
+        loss.backward()
+        adam.step()
+        found.append(loss.item())
+    return found
 
 
 def picture(made: Glow, rows: int = 2) -> Tensor:

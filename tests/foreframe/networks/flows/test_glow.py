@@ -11,7 +11,16 @@ from torch import Tensor
 from foreframe.networks.flows import Glow, Memory
 from foreframe.networks.gaussian import Gaussian, total
 from foreframe.randomness import generator
-from tests.foreframe.networks.flows.examples import base, glow, maps, noise, picture, scrambled
+from tests.foreframe.networks.flows.examples import (
+    base,
+    glow,
+    maps,
+    noise,
+    picture,
+    scrambled,
+    trained,
+)
+from tests.foreframe.predictors import moving
 
 LEVELS, COLOURS = [1, 2, 3, 4], [1, 3]
 
@@ -32,6 +41,23 @@ def test_latents_and_pictures_are_each_others_inverse(
         again = made.latents(made.inverse(noise(made), conditions), conditions)
     for found, wanted in zip(again, noise(made), strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 10])
+def test_a_flow_as_deep_as_the_thesis_s_can_be_undone_once_it_has_learned(steps: int) -> None:
+    channels, rows = (2, 2, 2, 2, 2), 16
+    made = glow((1, 32, 32), 5, steps, channels)
+    moved = moving.clips(4, rows // 4, 32).transpose(1, 2).flatten(0, 1)
+    x = moved + 0.2 * generator(2, "picture").normal(moved.shape)
+    conditions, own, noises = maps(made, channels, rows), base(made, rows), noise(made, rows)
+    costs = trained(made, x, conditions, own)
+    assert costs[-1] < costs[0] - 100  # nats of a picture
+    with torch.no_grad():
+        back = made.inverse(made.latents(x, conditions), conditions)
+        *_, last = made.latents(made.sample(noises, conditions, own, 1.0), conditions)
+    torch.testing.assert_close(back, x, atol=1e-4, rtol=1e-4)
+    wanted = own.mean + own.deviation * noises[-1]
+    torch.testing.assert_close(last, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_latents_have_the_thesis_s_sizes() -> None:
