@@ -143,6 +143,18 @@ def test_smoothing_looks_ahead() -> None:
     assert moved(ready(smoothing=True), FRAMES - 1, "kl") == [True] * (FRAMES - 1)
 
 
+@torch.no_grad()
+def test_with_smoothing_the_posterior_hears_of_frames_by_what_looks_ahead_alone() -> None:
+    model = ready(smoothing=True)
+    told = SMALL["hidden"] + SMALL["widths"][-1]
+    model.lookahead.recurrence.gates.weight[:, :told] = 0
+    before = model.terms(clips(), 1, Same(2)).about
+    for time in range(FRAMES):
+        after = model.terms(moving.perturbed(clips(), time), 1, Same(2)).about
+        for name in ("posterior_mean", "posterior_deviation"):
+            assert torch.equal(before[name], after[name])
+
+
 @pytest.mark.parametrize("skips", ["none", "conditioning", "flow", "both"])
 def test_the_flow_hears_of_the_last_frame_as_the_skips_say(skips: str) -> None:
     model = ready(skips=skips)

@@ -13,6 +13,7 @@ from foreframe.predictors.rfn import Temperatures
 from foreframe.randomness import Shape
 from tests.foreframe.predictors.sequential import Same
 from tests.foreframe.predictors.test_rfn import FRAMES, PLAIN, SMALL, clips, ready
+from tests.test_recurrent_flows import sections
 
 
 def softplus(raw: float) -> float:
@@ -106,3 +107,9 @@ def test_latents_of_the_given_frames_are_as_cold_as_later_ones() -> None:
     for scale in (1e-9, 2.0):
         warm = model.start(seen, Temperatures(flow=0.5, prior=scale), Same(2)).latent
         torch.testing.assert_close(warm, prior.mean + scale * prior.deviation * numbers)
+
+
+def test_the_thesis_preset_has_five_channels_of_latents_in_colour_and_three_in_grey() -> None:
+    runs = sections("thesis").sections["predictors"].values()
+    found = {(run["view"]["channels"], run["latent"]) for run in runs if run["kind"] == "rfn"}
+    assert found == {("colour", 5), ("grey", 3)}
