@@ -69,7 +69,10 @@ def test_a_key_that_a_row_has_not_is_refused(tmp_path: Path) -> None:
         thesis.load([path])
 
 
-@pytest.mark.parametrize("study", ["driving", "driving_thesis"])
+STUDIES = ["driving", "driving_thesis", "recurrent_flows", "hierarchical_vrnn"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_figures_and_rows_of_a_study_can_be_read(study: str) -> None:
     assert report_artefacts.declared(study)
     assert thesis.load([ROOT / "studies" / study / "thesis.yaml"]).rows
