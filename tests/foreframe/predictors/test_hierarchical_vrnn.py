@@ -136,6 +136,26 @@ def test_every_level_reaches_the_decoder_which_remembers_it(dense: bool) -> None
         assert steps_changed(plain, raw) == [False, True, True]
 
 
+def test_gradients_pass_from_the_top_latent_as_drawn_to_those_below_and_the_frame() -> None:
+    found = woken()
+    scored = found.score(clips(), CONTEXT, fresh())
+    top, middle, bottom = scored.latents.values()
+    for reached in (middle, bottom, scored.raw):
+        (gradient,) = torch.autograd.grad(reached.square().sum(), top, retain_graph=True)
+        assert (gradient.abs().flatten(2).amax(dim=2) > 0).all()
+
+
+@torch.no_grad()
+def test_a_posterior_with_the_weights_of_the_prior_costs_nothing_where_nothing_moves() -> None:
+    found, x_BCTHW = woken(), clips()
+    found.network.posterior.load_state_dict(found.network.prior.state_dict())
+    still_BCTHW = x_BCTHW[:, :, :1].expand_as(x_BCTHW)
+    for name, kl_BS in found.terms(still_BCTHW, CONTEXT, fresh()).kl.items():
+        assert kl_BS.max() < 1e-6, name
+    for name, kl_BS in found.terms(x_BCTHW, CONTEXT, fresh()).kl.items():
+        assert kl_BS.min() > 1e-3, name
+
+
 @torch.no_grad()
 def test_every_distribution_begins_near_0_with_variance_log_2() -> None:
     found = model()
@@ -222,6 +242,19 @@ def test_futures_begin_from_the_last_context_frames_and_are_their_own() -> None:
     means = found.predict(context(2), 3, MEAN, draws).frames
     assert torch.equal(means[0], means[1])
     assert torch.equal(found.predict(context(4), 3, MEAN, draws).frames, means)
+
+
+def test_a_future_of_28_frames_leaves_its_context_as_it_was() -> None:
+    # Castrejon 2022, figures 4.6 and 4.7: 28 frames after 2.
+    found, given, draws = woken(), context(2), Draws.each(0, [10, 11], range(2))
+    before = given.frames.clone()
+    long = found.predict(given, 28, SAMPLED, draws).frames
+    assert long.shape == (4, 28, ROWS, ROWS, 3)
+    assert torch.equal(given.frames, before)
+    assert torch.equal(found.predict(given, 3, SAMPLED, draws).frames, long[:, :3])
+    # And no frame after training's length is the one before it.
+    later = long[:, FRAMES:].int()
+    assert (later.diff(dim=1).abs().flatten(2).amax(dim=2) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,18 @@ def test_weights_are_as_many_as_the_thesis_counts(
     assert weights(64, latents=latents, dense=dense) + unused == printed
 
 
+def test_at_64_rows_latents_have_the_thesis_s_shapes() -> None:
+    with torch.device("meta"):
+        published = model(64, 64, **PUBLISHED)
+        x_BCTHW = torch.empty(1, 3, 4, 64, 64)
+        scored = published.network.score(x_BCTHW, lambda _, distribution: distribution.mean)
+    wanted = [(1, 2, 512, 1, 1), (1, 2, 512, 8, 8), (1, 2, 128, 32, 32)]
+    for found in (scored.prior, scored.posterior):
+        assert [tuple(each.mean.shape) for each in found.values()] == wanted
+        assert [tuple(each.deviation.shape) for each in found.values()] == wanted
+    assert scored.raw.shape == (1, 2, 3, 64, 64)
+
+
 def test_at_128_rows_latents_stay_at_the_same_depth() -> None:
     with torch.device("meta"):
         large = model(128, 128, **(PUBLISHED | {"decoder_cells": 7}))
