@@ -2,6 +2,7 @@
 
 import functools
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from foreframe.data import splits
 from foreframe.models import Shape
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given
-from tests import smoke
+from tests import smoke, turned
 from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/recurrent_flows"
@@ -93,21 +94,65 @@ def test_clips_of_one_set_are_judged_alike() -> None:
 
 
 @pytest.fixture(scope="module")
-def page(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The report of the study, run whole at the scale of smoke."""
+def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with this study, run whole at the scale of smoke."""
     clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("recurrent") / "project")
     clone.run("snakemake", "--cores", "2", "recurrent_flows")
     stages = [stage for stage in dag.read(clone.folder) if stage.study == "recurrent_flows"]
     assert stages and not any(stage.due for stage in stages)
-    path = clone.folder / "reports/recurrent_flows/report.html"
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")))
+    return clone.folder
 
 
 @pytest.mark.slow
-def test_the_report_has_every_table_and_figure_of_the_thesis(page: str) -> None:
+def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> None:
+    text = (finished / "reports/recurrent_flows/report.html").read_text(encoding="utf-8")
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
     for number in TABLES.split():
         assert f"Table {number}:" in page, number
     named = set(re.findall(r"[A\d]+\.\d+", " ".join(NAMED.findall(page))))
     assert set(FIGURES.split()) <= named
     for title in ("settings of the document's table A.2", "settings of the document's table A.3"):
         assert title in page.lower().replace("’", "'"), title
+
+
+def claimed(sign: float) -> list[turned.Change]:
+    """Return numbers that bear out every claim of the thesis (1), or none of them (-1)."""
+    right = sign > 0
+    first = [
+        (f"{run}/flow", f"psnr.{end}", where, 10.0 + (6.0 * sign if end == "first" else 0.0), 1.0)
+        for run, where in (("rfn", "digits"), ("rfn_colour", "colour"), ("rfn_grey", "grey"))
+        for end in ("first", "last")
+    ]
+    tuned = "digits_tuning"
+    ahead = [
+        (f"srnn_ahead_{steps}/sampled", "over.srnn_smoothing/sampled.psnr", tuned, gain, 0.1)
+        for steps, gain in ((2, 0.0), (3, 0.0 if right else 1.0))
+    ]
+    events = [
+        ("bounces/rfn", "model.kl_z.drop"),
+        ("traces/rfn", "model.kl_z.bounce.difference"),
+        ("traces_one/rfn_one", "model.kl_z.bounce.difference"),
+        ("traces/rfn", "model.base_deviation.overlap.difference"),
+        ("traces/rfn", "model.prior_deviation.overlap.difference"),
+        ("future/rfn_colour", "bits.growth"),
+        ("future/rfn_grey", "bits.growth"),
+    ]
+    return [
+        *first,
+        ("rfn_conditioning/flow", "over.rfn_none/flow.psnr", tuned, sign, 0.5),
+        ("rfn_none", "bits_per_dimension", tuned, 3.0, 0.1),
+        ("rfn_conditioning", "bits_per_dimension", tuned, 3.0 if right else 2.0, 0.1),
+        *ahead,
+        ("rfn_colour/t10", "motion_ratio.last", "flow_alone", 0.1 if right else 0.3, 0.05),
+        ("rfn_colour/t10", "sharpness_ratio.last", "flow_alone", 5.0, 0.1),
+        ("rfn_colour/t00", "sharpness_ratio.last", "flow_alone", 5.0 - 2 * sign, 0.1),
+        *((run, quantity, "", sign, 0.5) for run, quantity in events),
+        ("blurs/deterministic", "beyond", "", -sign, 0.5),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sign", "verdict"), [(1.0, "yes"), (-1.0, "no")])
+def test_claims_hold_where_their_numbers_say_so(finished: Path, sign: float, verdict: str) -> None:
+    found = turned.verdicts(finished, "recurrent_flows", claimed(sign))
+    assert set(found.values()) == {verdict}, found

@@ -1,0 +1,65 @@
+"""The report of a finished study set once more from other numbers: what its verdicts say then."""
+
+import contextlib
+import html
+import json
+import re
+import shlex
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from foreframe.report.compile import compile_html
+from stages import report
+from workflow import dag
+
+# run, quantity, set or protocol, and a value with the half of its interval
+Change = tuple[str, str, str, float, float]
+
+
+def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, str]:
+    """Return the last cell of every row of the table of claims, by the first.
+
+    The report of `study` in the project `folder` is set from its results, these changes made.
+    """
+    options = _options(folder, study)
+    with contextlib.chdir(folder), tempfile.TemporaryDirectory() as name:
+        page = Path(name)
+        report.gather(page, options.pop("sources"))
+        report.describe(page, **options)
+        results = json.loads((page / "results.json").read_text(encoding="utf-8"))
+        for change in changes:
+            _put(results, *change)
+        (page / "results.json").write_text(json.dumps(results), encoding="utf-8")
+        text = compile_html(page / "report.typ").decode()
+    (claims,) = (each for each in re.findall(r"<table.*?</table>", text, re.S) if ">holds<" in each)
+    rows = (_cells(row) for row in re.findall(r"<tr.*?</tr>", claims, re.S))
+    return {cells[0]: cells[-1] for cells in rows if cells[0] != "claim"}
+
+
+def _put(
+    results: dict[str, Any], run: str, quantity: str, where: str, value: float, half: float
+) -> None:
+    place = results[run].setdefault(quantity, {}).setdefault(where, {"artefact": ""})
+    place |= {"value": value, "low": value - half, "high": value + half}
+
+
+def _cells(row: str) -> list[str]:
+    found = re.findall(r"<t[dh].*?</t[dh]>", row, re.S)
+    return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in found]
+
+
+def _options(folder: Path, study: str) -> dict[str, tuple[Path, ...]]:
+    """Return the paths that the study's stage `report` is given, by the parameter of `describe`."""
+    (stage,) = (
+        each for each in dag.read(folder) if each.study == study and each.name.endswith(":report")
+    )
+    found: dict[str, list[Path]] = {}
+    for word in shlex.split(stage.command)[3:]:
+        if word.startswith("--"):
+            known = found.setdefault(word.removeprefix("--"), [])
+        else:
+            known.append(Path(word))
+    kept = ("results", "settings", "figures", "thesis", "sources")
+    return {name: tuple(found[name]) for name in kept}
