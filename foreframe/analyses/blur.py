@@ -1,11 +1,11 @@
 """Whether what is predicted blurs from an event on, such as a bounce, or merely as time goes by.
 
-A network without chance does not know how a digit leaves a border and is said to blur there (Glissov
-and Konradsen 2021, figure 2.2). But most predictions blur with every frame, and what is after an
-event is later than what is before it. So beside the change of a clip at its first event stands what
-is left of it once each frame is measured from that of the clips that still wait for theirs: the
-groups that are not yet treated (Callaway and Sant'Anna 2021, "Difference-in-differences with
-multiple time periods").
+A network without chance does not know how a digit leaves a border, and is said to blur from there
+on (Glissov and Konradsen 2021, figure 2.2). But most predictions blur with every frame, and what is
+after an event is later than what is before it. So beside the change of a clip at its first event
+stands what is left of it once each frame is measured from that of the clips that still wait for
+theirs: the groups that are not yet treated (Callaway and Sant'Anna 2021,
+"Difference-in-differences with multiple time periods").
 
 Shapes: N clips, B of a batch, S predicted frames, H rows, W columns.
 """
