@@ -19,9 +19,9 @@ Change = tuple[str, str, str, float, float]
 
 
 def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, str]:
-    """Return the last cell of every row of the table of claims, by the first.
+    """Return the verdict of each claim in the report of `study` in the project `folder`.
 
-    The report of `study` in the project `folder` is set from its results, these changes made.
+    It is set from the results there, these changes made.
     """
     options = _options(folder, study)
     with contextlib.chdir(folder), tempfile.TemporaryDirectory() as name:
@@ -33,8 +33,13 @@ def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, s
             _put(results, *change)
         (page / "results.json").write_text(json.dumps(results), encoding="utf-8")
         text = compile_html(page / "report.typ").decode()
-    (claims,) = (each for each in re.findall(r"<table.*?</table>", text, re.S) if ">holds<" in each)
-    rows = (_cells(row) for row in re.findall(r"<tr.*?</tr>", claims, re.S))
+    return claims(text)
+
+
+def claims(text: str) -> dict[str, str]:
+    """Return the last cell of every row of the table of claims in HTML, by the first."""
+    (table,) = (each for each in re.findall(r"<table.*?</table>", text, re.S) if ">holds<" in each)
+    rows = (_cells(row) for row in re.findall(r"<tr.*?</tr>", table, re.S))
     return {cells[0]: cells[-1] for cells in rows if cells[0] != "claim"}
 
 
