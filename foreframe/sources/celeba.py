@@ -7,17 +7,16 @@ authors' table of 40 attributes, if it lies there, gives the labels.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from foreframe.errors import UserError
-from foreframe.sources import Block, Episode, Stream, in_blocks, parallel
+from foreframe.sources import Stream, picture_files
 from foreframe.sources.datasets import Dataset, Found
+from foreframe.sources.picture_files import PictureFile
 from foreframe.sources.reading import pictures, whole
 from foreframe.sources.recordings import inside, some
-from foreframe.sources.stills import StillSettings, rows
+from foreframe.sources.stills import StillSettings
 
 FOLDER, ATTRIBUTES = "img_align_celeba", "list_attr_celeba.txt"
 CLASSES = ("no", "yes")
@@ -38,15 +37,6 @@ class Settings(StillSettings):
     sets: Literal["authors", "first_20000"]
 
 
-@dataclass(frozen=True)
-class Face:
-    """A picture, its official set, and what the table says of it by name."""
-
-    path: Path
-    part: str
-    labels: Mapping[str, int]
-
-
 def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
     """Return the pictures of the folder, in natural order of their names; `seed` is not used.
 
@@ -60,25 +50,12 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
             "set source.sets to first_20000."
         )
     names, table = _attributes(videos)
-    faces = [
-        Face(path, _part(settings.sets, place, path), _labels(path, names, table))
+    files = [
+        PictureFile(path, path.name, _part(settings.sets, place, path), _labels(path, names, table))
         for place, path in enumerate(paths)
     ]
-
-    def episodes() -> Iterator[Episode]:
-        rest = faces[first:]
-        made = parallel.in_order(
-            partial(_read, settings), rest, workers, 2 * settings.height * settings.width * 3
-        )
-        for face, blocks in zip(rest, made, strict=True):
-            yield Episode(face.path.name, len(faces), blocks, face.part, face.labels)
-
-    return Stream((), (), episodes(), dict.fromkeys(names, CLASSES))
-
-
-def _read(settings: Settings, face: Face) -> Iterator[Block]:
-    picture_HW3 = pictures.read(face.path, settings.height, settings.width)
-    return in_blocks(rows(picture_HW3, settings.hole))
+    episodes = picture_files.episodes(settings, files, workers, first)
+    return Stream((), (), episodes, dict.fromkeys(names, CLASSES))
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ MORE: dict[str, dict[str, Any]] = {
     "sinusoid": {"frequency": 1.5, "points": 20},
     "gaussian_grid": {},
     "dynamics": {},
+    "drawn_objects": {},
 }
 
 

@@ -2,14 +2,16 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
+from numpy.typing import NDArray
 
 from foreframe import kinds
 from foreframe.data import labels
 from foreframe.randomness import numpy_generator
-from foreframe.sources import dynamics, gaussian_grid, random_walk, sinusoid
+from foreframe.sources import drawn_objects, dynamics, gaussian_grid, random_walk, sinusoid
 from tests.foreframe.sources.synthetic_episodes import MORE, equal, gathered, recorded, settings
 
 
@@ -138,6 +140,49 @@ def test_a_dot_lies_where_its_point_is() -> None:
     rows, columns = numpy.nonzero(frame[..., 0])
     assert rows.mean() < 12
     assert columns.mean() < 12
+
+
+# ------------------------------------------------------------ drawn objects
+
+
+def drawn(pose: tuple[float, float, float, float], **changes: str) -> NDArray[Any]:
+    known: dict[str, Any] = {"shape": "disc", "colour": "white", "background": "plain"}
+    look = drawn_objects.Look(**(known | changes), behind=((0, 0, 0), (0, 0, 0)), turn=0.0)
+    return drawn_objects.draw(look, numpy.array(pose), 64, 64)[..., 0]
+
+
+@pytest.mark.parametrize("shape", drawn_objects.SHAPES)
+def test_an_object_has_its_area_where_its_pose_says_in_any_angle(shape: str) -> None:
+    fine = (numpy.arange(1000) + 0.5) / 500 - 1
+    inside = drawn_objects.SHAPES[shape](fine, fine[:, None])
+    for angle in (0.0, 0.7, 2.0):
+        whole = drawn((30.0, 34.0, 20.0, angle), shape=shape).astype(float) / 245
+        # Of the object's square, 4 radius^2, as much is covered as of the square around radius 1.
+        assert whole.sum() / 1600 == pytest.approx(inside.mean(), abs=0.01)
+        assert not whole[:, :10].any() and not whole[:, 50:].any()
+        assert not whole[:14].any() and not whole[54:].any()
+
+
+def test_an_angle_turns_against_the_clock_and_a_quarter_is_a_rotated_picture() -> None:
+    upright, turned = (drawn((32, 32, 20, angle), shape="arrow") for angle in (0.0, math.pi / 2))
+    assert upright[:32].sum() != upright[32:].sum()  # it points somewhere
+    numpy.testing.assert_allclose(numpy.rot90(upright).astype(int), turned, atol=31)
+
+
+def test_poses_and_labels_are_those_of_the_picture() -> None:
+    content = settings("drawn_objects", train_episodes=200, frames_per_episode=2)
+    stream = drawn_objects.stream(content, 0, Path(), 1, 0)
+    seen = set()
+    for number, episode in enumerate(stream.episodes):
+        labels.check(episode.labels, stream.labels, episode.origin)
+        seen |= {(name, label) for name, label in episode.labels.items()}
+        look = drawn_objects.look(0, number)
+        found = gathered(episode)
+        for frame, pose in zip(found["frames"], found["states"], strict=True):
+            again = drawn_objects.draw(look, pose.astype(float), 32, 32)
+            assert abs(again.astype(int) - frame).max() <= 31  # of states in float32, an edge
+            assert (pose[:2] >= pose[2] - 1e-3).all() and (pose[:2] + pose[2] <= 32 + 1e-3).all()
+    assert len(seen) == sum(map(len, drawn_objects.LABELS.values()))
 
 
 # ----------------------------------------------------------------- dynamics
