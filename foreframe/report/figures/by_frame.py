@@ -19,8 +19,9 @@ class Settings(Chart):
 
     `table` is `findings`, `run / protocol` of an evaluation, `analysis / run`, or several; without
     `lines` every predictor has one. `over` is the quantity that a line is divided by, `mark` a
-    result between frames; `scaled` lets every line go from 0 to 1. A panel whose quantity was not
-    measured is left out where another was.
+    result between frames, `trained` the `run / protocol` whose training clips ended at a dashed
+    line; `scaled` lets every line go from 0 to 1. A panel whose quantity was not measured is left
+    out where another was.
     """
 
     table: str | list[str]
@@ -30,6 +31,7 @@ class Settings(Chart):
     over: str = ""
     level: float | None = None
     mark: str = ""
+    trained: str = ""
     ylabel: str = ""
     zero: bool = False  # the axis begins there
     scaled: bool = False
@@ -57,6 +59,8 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         if settings.mark:
             frames = desk.number(*settings.mark.split(" / ")).value
             axes.axvline(frames + 0.5, color=style.GREY, linewidth=0.8)
+        if settings.trained:
+            axes.axvline(_trained(settings.trained, desk) + 0.5, color=style.GREY, linestyle="--")
         label = settings.panels[panel]
         axes.set(**{"title" if settings.ylabel else "ylabel": label}, xlabel=xlabel)
         if settings.zero:
@@ -64,6 +68,12 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     every[0].set_ylabel(settings.ylabel or every[0].get_ylabel())
     style.legend(canvas, every[0])
+
+
+def _trained(of: str, desk: Desk) -> float:
+    """Return the last predicted frame that lies within the length of training clips."""
+    run, protocol = of.split(" / ")
+    return desk.number(run, "clip_frames").value - desk.number(run, "context", protocol).value
 
 
 def _lines(

@@ -64,7 +64,7 @@ def test_repeats_of_equal_futures_are_the_single_value() -> None:
 
 
 def test_the_order_of_clips_does_not_matter() -> None:
-    order = torch.randperm(CLIPS, generator=torch.Generator().manual_seed(0))
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
     one = distance(REAL, DRAWN, repeats=3)
     other = distance(REAL[order], DRAWN[order], repeats=3)
     assert (other.value, other.std) == pytest.approx((one.value, one.std))

@@ -14,6 +14,7 @@ from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from foreframe.report import desk, strips, style
 from foreframe.report.desk import Desk
+from foreframe.report.results import Number
 from tests import report_artefacts, smoke
 from tests import report_numbers as numbers
 
@@ -105,6 +106,24 @@ def test_lines_of_several_evaluations_share_their_axes(
     for line, name, more in zip(axes.lines, ("argmax", "mean_frame"), (0, 1), strict=True):
         expected = table[table["predictor"] == name]["psnr"] + more
         numpy.testing.assert_array_equal(line.get_ydata(), expected)
+
+
+def test_a_dashed_line_stands_where_training_clips_ended(
+    there: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {("main", "clip_frames", ""): 10, ("main", "context", "driving"): 4}
+
+    def number(run: str, quantity: str, where: str = "") -> Number:
+        return Number(known[run, quantity, where], None, None, "")
+
+    monkeypatch.setattr(there, "number", number)
+    raw = {"kind": "by_frame", "table": "main / driving", "of": "main / {line} / {panel}",
+           "panels": {"psnr": "PSNR"}, "alt": ALT, "lines": {"argmax": "ours"},
+           "trained": "main / driving"}  # fmt: skip
+    content: Any = desk.draw("trained", raw, there)[0].content
+    (axes,) = content.axes
+    _, line = axes.lines
+    assert line.get_xdata() == [6.5, 6.5] and line.get_linestyle() == "--"
 
 
 def test_the_split_is_drawn_in_seconds(there: Desk, study: Path) -> None:
