@@ -73,6 +73,16 @@ def test_the_thesis_preset_has_the_settings_of_its_tables(table: str) -> None:
             assert found[row["quantity"]] == row["value"], row
 
 
+@pytest.mark.parametrize(
+    ("run", "said"), [("rfn_colour", {"latent": 5}), ("glow_holes", {"levels": 4, "steps": 15})]
+)
+def test_the_thesis_preset_has_the_settings_that_no_table_says(
+    run: str, said: dict[str, int]
+) -> None:
+    found = sections("thesis").sections["predictors"][run]
+    assert {name: found[name] for name in said} == said
+
+
 @pytest.mark.parametrize(("data", "episodes"), [("digits", 60_000), ("colour", 43_264)])
 def test_a_thousand_episodes_of_training_are_kept_for_validation(data: str, episodes: int) -> None:
     runs = [(30 * number, 30 * number + 30) for number in range(episodes + 1)]
