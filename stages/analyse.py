@@ -15,6 +15,7 @@ from foreframe import kinds
 from foreframe.analyses import PACKAGE, SCHEMA, AnalysisSettings
 from foreframe.analyses.subject import Subject
 from foreframe.artefacts import facts, hdf5
+from foreframe.artefacts.digest import digest
 from foreframe.config.compute import Compute
 from foreframe.config.futures import FutureSettings
 from foreframe.config.sampling import Sampling, shown
@@ -84,10 +85,17 @@ def main(
         "clips": len(subject),
         "context": futures.context,
         "horizon": futures.horizon,
+        "of": {
+            "frames": digest(frames),
+            "split": digest(split),
+            "starts": chosen.starts.tolist(),
+        },
         "settings": analysis.model_dump(mode="json"),
         "environment": environment(device, compute),
     }
-    facts.write(found, SCHEMA, {**answer.values, "series": list(answer.series), "about": about})
+    per_clip = {name: values_N.tolist() for name, values_N in answer.per_clip.items()}
+    known = {"series": list(answer.series), "per_clip": per_clip, "about": about}
+    facts.write(found, SCHEMA, {**answer.values, **known})
 
 
 if __name__ == "__main__":

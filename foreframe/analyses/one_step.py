@@ -24,6 +24,7 @@ from foreframe.evaluation import columns
 from foreframe.predictors.recurrent import Terms
 
 BITS, KL = "bits", "kl"
+BOUND = "bound"  # of a clip's predicted frames together, in nats: what training minimises
 PRIOR, POSTERIOR = "prior", "posterior"  # whose latents a frame is said with
 MODEL = "model"  # of what is neither's
 TAKEN = {"mean", "low", "high", "clips", "first", "later", "drop"}  # beside the events of a value
@@ -82,14 +83,17 @@ def analyse(subject: Subject, settings: Settings) -> Found:
         subject.store(name, frames[: settings.show])
     found: dict[str, dict[str, Any]] = {PRIOR: {}, POSTERIOR: {}, MODEL: {}}
     series = []
-    for name, values_NS in columns.join(parts).items():
+    measured = columns.join(parts)
+    bound_N = measured.pop(BOUND)
+    for name, values_NS in measured.items():
         whose, quantity = name.split("/")
         found[whose][quantity] = _course(values_NS, happens, given)
         series += columns.rows(values_NS, samples=MODEL, predictor=whose, quantity=quantity)
     for name, event_NT in happens.items():
         share_NS = event_NT[:, given:].double()
         series += columns.rows(share_NS, samples=MODEL, predictor=name, quantity="share")
-    return Found(found, series)
+    found[MODEL][BOUND] = columns.mean(bound_N)
+    return Found(found, series, {BOUND: bound_N})
 
 
 def happening(subject: Subject, event: Event) -> Tensor:
@@ -123,6 +127,7 @@ def _expected(subject: Subject, batch: Batch) -> tuple[Tensor, Tensor]:
 def _measured(subject: Subject, terms: Terms, batch: Batch, prior_BS: Tensor) -> dict[str, Tensor]:
     posterior_BS = bits(subject, terms.nll, batch.x)
     found = {
+        BOUND: sum(terms.kl.values(), terms.nll).double().sum(dim=1).cpu(),
         f"{PRIOR}/{BITS}": prior_BS,
         f"{POSTERIOR}/{BITS}": posterior_BS,
         f"{MODEL}/gap": prior_BS - posterior_BS,

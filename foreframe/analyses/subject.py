@@ -76,8 +76,11 @@ class Found:
 
     Attributes:
         values: numbers by name, in trees; means as {"mean", "low", "high"}.
-        series: rows of the table by frame, see `foreframe.findings.columns.rows`.
+        series: rows of the table by frame, see `foreframe.evaluation.columns.rows`.
+        per_clip: values (N,) by name, less of which is better; two predictors' are compared clip
+            by clip.
     """
 
     values: Mapping[str, Any]
     series: Sequence[Mapping[str, Any]] = field(default=())
+    per_clip: Mapping[str, Tensor] = field(default_factory=dict)

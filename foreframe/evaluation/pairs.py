@@ -1,4 +1,4 @@
-"""Predictors of several evaluations against each other, clip by clip.
+"""Predictors of several evaluations or analyses against each other, clip by clip.
 
 Two evaluations of one protocol have the same clips in the same order, so what makes a clip hard for
 both predictors cancels, and their difference is known better than either value.
@@ -18,6 +18,7 @@ from foreframe.errors import ArtefactError, UserError
 from foreframe.evaluation.drawing import BOUND
 from foreframe.evaluation.protocol import Protocol, difference
 from foreframe.evaluation.statistics import paired, won
+from foreframe.metrics.frames import Better
 
 SCHEMA = "pairs"
 SEED = 0  # of the resampled clips, as in evaluations
@@ -55,17 +56,53 @@ def compare(evaluations: Mapping[str, tuple[Path, Facts]]) -> dict[str, Any]:
         raise UserError("there is no evaluation to compare. Evaluate a predictor first.")
     alike([(path, Protocol.of(each["protocol"], f"{path}")) for path, each in evaluations.values()])
     first = next(iter(evaluations.values()))[1]
+    rows = {metric: _rows(evaluations, metric) for metric in first["reference"]}
+    better = {metric: first["metrics"][metric]["better"] for metric in rows}
+    return {
+        "name": first["name"],
+        "clips": first["clips"],
+        "differences": _differences(rows, better),
+    }
+
+
+def compare_analyses(name: str, analyses: Mapping[str, tuple[Path, Facts]]) -> dict[str, Any]:
+    """Return what `compare` does of one analysis of several predictors; a row is a run.
+
+    Raises:
+        UserError: no analysis has values by clip, or two are not of the same clips.
+    """
+    known = {run: each for run, each in analyses.items() if each[1].get("per_clip")}
+    if not known:
+        raise UserError(
+            f"no analysis {name} has values by clip to compare. Choose a kind that has them, as "
+            "one_step, and analyse a predictor first."
+        )
+    path, first = next(iter(known.values()))
+    for other, each in known.values():
+        if each["about"]["of"] != first["about"]["of"]:
+            raise UserError(f"{path} and {other} are not of the same clips: analyse them again.")
+    rows = {
+        value: {
+            run: torch.tensor(each["per_clip"][value], dtype=torch.float64)
+            for run, (_, each) in known.items()
+        }
+        for value in first["per_clip"]
+    }
+    clips = first["about"]["clips"]
+    differences = _differences(rows, dict.fromkeys(rows, "lower"))
+    return {"name": name, "clips": clips, "differences": differences}
+
+
+def _differences(rows: Mapping[str, Clips], better: Mapping[str, Better]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for metric in first["reference"]:
-        better = first["metrics"][metric]["better"]
-        rows = _rows(evaluations, metric)
-        for one, other in combinations(rows, 2):
-            ends = paired(rows[one], rows[other], SEED)
-            share = won(rows[one], rows[other], better)
+    for metric, values in rows.items():
+        for one, other in combinations(values, 2):
+            ends = paired(values[one], values[other], SEED)
+            share = won(values[one], values[other], better[metric])
             there = {"mean": ends.mean, "low": ends.low, "high": ends.high, "won": share}
             found.setdefault(one, {}).setdefault(other, {})[metric] = there
             found.setdefault(other, {}).setdefault(one, {})[metric] = _turned(there)
-    return {"name": first["name"], "clips": first["clips"], "differences": found}
+    return found
 
 
 def _rows(evaluations: Mapping[str, tuple[Path, Facts]], metric: str) -> Clips:

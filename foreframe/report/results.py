@@ -24,7 +24,7 @@ BITS = "bits_per_dimension"  # of a likelihood, whose kind and samples stand ben
 PASSES = 3  # a training step takes a forward pass, and a backward one that costs about two
 USAGE = "train_usage_"  # before a level: the share of its codes that occur, epoch by epoch
 # Not numbers of a run: where they ran, how they were measured, what they were set to.
-LEFT_OUT = ("environment", "protocol", "protocol_digest", "settings", "series")
+LEFT_OUT = ("environment", "protocol", "protocol_digest", "settings", "series", "per_clip")
 CHOICES = 12  # are named when one does not exist, the most similar ones
 ANALYSES = ("search", "findings", "steering", "inspection")
 

@@ -7,7 +7,7 @@ settles nothing.
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ LEVELS = ("levels_1", "levels_2", "levels_3", "levels_4")
 BOUNDS = (*LADDER, *LEVELS, "naive", "warm_up", "dense")
 DOMAINS = ("digits", "colour", "street")
 SVG, ONE, THREE, PREDNET = "svg", "levels_1", "levels_3", "prednet"
+FRAMES = 10  # that are predicted
 FAR = 50.0  # the half width of a mean's interval over clips that differ
 
 Row = dict[str, Any]
@@ -115,10 +116,12 @@ def _write(data: Path, world: World, settings: Mapping[str, Any]) -> None:
     for run in settings["predictors"]:
         _training(data / "predictors", run, bounds.get(run, 1.0), size, world.preset)
     for run, bound in bounds.items():
-        model = {"error": _ends(bound - 0.5, world.width), "kl_latent_1": _ends(0.5, 0.0)}
-        if world.width is None:
-            model["kl_latent_1"] = _ends(0.5, None)
+        ends = _ends(_nats(bound, size), None if world.width is None else FAR)
+        model = {"error": bound - 0.5, "kl_latent_1": _ends(0.5, None), "bound": ends}
         _facts(data / f"analyses/bound/{run}.json", "analysis", {"model": model, "series": []})
+    values = {run: {"bound": FRAMES * bound} for run, bound in bounds.items()}
+    content = {"name": "bound", "clips": 3, "differences": _apart(values, world.width)}
+    _facts(data / "pairs/bound.json", "pairs", content)
     for run, active in world.active.items():
         levels = zip((1, 4, 16), active, strict=True)
         latent = {
@@ -135,7 +138,8 @@ def _predicted(data: Path, domain: str, models: Mapping[str, Row], world: World)
         run, way = called(model, domain)
         found = _evaluation(domain, way, values, world)
         _facts(data / f"evaluations/{run}/{domain}.json", "evaluation", found)
-    differences = dict(_differences(domain, models, world.width))
+    values = {"/".join(called(model, domain)): _values(row) for model, row in models.items()}
+    differences = _apart({**values, "copy_last_frame": _values(LAST)}, world.width)
     content = {"name": domain, "clips": 3, "differences": differences}
     _facts(data / f"pairs/{domain}.json", "pairs", content)
 
@@ -166,9 +170,13 @@ def _frames(folder: Path, rows: int) -> None:
         hdf5.store(file, "episode_length", numpy.array([2]))
 
 
+def _nats(bound: float, rows: int) -> float:
+    """Return a clip's bound with the constant of absolute errors, log 2 for each value."""
+    return FRAMES * bound + FRAMES * 3 * rows * rows * float(numpy.log(2))
+
+
 def _training(folder: Path, run: str, bound: float, rows: int, name: str) -> None:
-    # Ten predicted frames of absolute errors, whose constant is log 2 for each value.
-    loss = 10 * bound + 10 * 3 * rows * rows * float(numpy.log(2))
+    loss = _nats(bound, rows)
     known = name == "thesis"
     course = {"epoch": 1, "step": 10, "samples": 10**9 if known else 40}
     content = {
@@ -221,21 +229,26 @@ def _distance(value: float, world: World) -> Row:
     return {**_ends(value, world.width), "std": None, "repeats": 1, "few": False}
 
 
-def _differences(
-    domain: str, models: Mapping[str, Row], width: float | None
-) -> Iterator[tuple[str, Any]]:
-    rows = {"/".join(called(model, domain)): row for model, row in models.items()}
-    rows["copy_last_frame"] = LAST
-    for one, mine in rows.items():
-        found: Row = {}
-        for other, theirs in rows.items():
-            if other != one:
-                worth = {metric: mine[metric] - theirs[metric] for metric in ("psnr", "ssim")}
-                for kind in ("motion", "sharpness"):
-                    shares = numpy.log2([theirs[kind], mine[kind]]).mean(axis=1)
-                    worth[kind] = float(shares[0] - shares[1])
-                found[other] = {metric: _ends(each, width) for metric, each in worth.items()}
-        yield one, found
+def _values(row: Row) -> dict[str, float]:
+    """Return what is compared clip by clip; of motion and sharpness what is left, in octaves."""
+    left = {kind: float(numpy.log2(row[kind]).mean()) for kind in ("motion", "sharpness")}
+    return {
+        "psnr": row["psnr"],
+        "ssim": row["ssim"],
+        **{kind: -each for kind, each in left.items()},
+    }
+
+
+def _apart(rows: Mapping[str, Mapping[str, float]], width: float | None) -> dict[str, Any]:
+    """Return the differences of every two rows."""
+    return {
+        one: {
+            other: {name: _ends(mine[name] - theirs[name], width) for name in mine}
+            for other, theirs in rows.items()
+            if other != one
+        }
+        for one, mine in rows.items()
+    }
 
 
 def row(

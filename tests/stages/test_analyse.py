@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy
 import pytest
+import torch
 
 from foreframe import kinds
 from foreframe.analyses import PACKAGE
@@ -20,7 +21,7 @@ from foreframe.report.library import Library
 from foreframe.report.reading import Reader
 from foreframe.report.results import Results
 from foreframe.sources import moving_digits
-from stages import analyse, split
+from stages import analyse, compare_analyses, split
 from tests.foreframe.predictors import test_prednet, test_rfn
 from tests.foreframe.sources import synthetic_episodes
 from tests.stages.evaluation_study import COMPUTE, protocol
@@ -28,6 +29,7 @@ from tests.stages.evaluation_study import COMPUTE, protocol
 FRAMES, EPISODES = test_rfn.FRAMES, 10
 FUTURES = protocol(clips=None, stride=FRAMES, context=1, horizon=FRAMES - 1).futures
 FLOW = {"choices": {"flow": {"flow": 0.5, "prior": 1.0}}}
+MODELS = ("rfn", "other")
 PLAIN: dict[str, Any] = {"choices": {"plain": {}}}
 STEPS: dict[str, Any] = {
     "kind": "one_step",
@@ -79,7 +81,7 @@ def run(study: Path, asked: dict[str, Any], found: Path, **changes: Any) -> dict
     """Run the stage; return the facts."""
     model = changes.pop("model", "rfn")
     analysis = kinds.find(PACKAGE, asked["kind"]).Settings(**asked)
-    sampling = Sampling(show=1, means={}, **(FLOW if model == "rfn" else PLAIN))
+    sampling = Sampling(show=1, means={}, **(FLOW if model in MODELS else PLAIN))
     given: dict[str, Any] = {name: study / f"{name}.json" for name in ("split", "normalization")}
     given |= {"frames": study / "frames.h5", "models": (study / f"{model}.safetensors",)}
     given |= {"sampling": sampling, "futures": FUTURES, "compute": COMPUTE} | changes
@@ -143,6 +145,27 @@ def test_the_report_finds_an_answer_by_its_analysis_and_its_model(study: Path) -
     library.refuse_leftovers(("steps", "between"))
     with pytest.raises(UserError, match=r"between/rfn\.json is of the run between/rfn, .*delete"):
         library.refuse_leftovers(("steps", "rfn"))
+
+
+def test_two_models_are_compared_clip_by_clip(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data/tiny/analyses/steps"
+    network = test_rfn.ready().float()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(0.9)
+    learned.ROLE.save(study / "other.safetensors", network)
+    found = {name: run(study, STEPS, folder / f"{name}.json", model=name) for name in MODELS}
+    out = tmp_path / "data/tiny/pairs/steps.json"
+    compare_analyses.main(found=folder, out=out)
+    number = Results(Reader(Library([out]))).of("other", "over.rfn.bound", "steps")
+    means = [found[name]["model"]["bound"]["mean"] for name in MODELS]
+    assert number.value == pytest.approx(means[1] - means[0]) and number.value != 0
+    assert number.low is not None and number.low < number.value
+    # Of other clips they are not compared.
+    few = STEPS | {"clips": 9}
+    run(study, few, folder / "rfn.json")
+    with pytest.raises(UserError, match="not of the same clips"):
+        compare_analyses.main(found=folder, out=out)
 
 
 def test_a_predictor_without_latents_is_refused(study: Path, tmp_path: Path) -> None:

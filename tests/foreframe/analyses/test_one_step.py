@@ -1,5 +1,6 @@
 """How surprised a predictor is at true frames: against a model that can be worked out by hand."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,18 @@ def test_latents_that_nothing_hears_of_make_no_gap(tmp_path: Path) -> None:
     )
     assert min(gap) > 0.1
     assert gap == pytest.approx([a - b for a, b in zip(prior, posterior, strict=True)])
+
+
+def test_the_bound_of_a_clip_is_its_frames_bits_and_divergences_in_nats(tmp_path: Path) -> None:
+    found, _ = asked(tmp_path, told(error=0.5), clips(COUNT, FRAMES), options=DRAWN)
+    values = clips(COUNT, FRAMES)[0, 1:, ..., 0].numel()  # grey
+    bits_of_a_value = found.values["posterior"]["bits"]["mean"]
+    said = values * (bits_of_a_value * math.log(2) + math.log(told().grey_level))
+    told_by_kl = (FRAMES - 1) * found.values["model"]["kl_z"]["mean"]
+    bound_N = found.per_clip["bound"]
+    assert bound_N.shape == (COUNT,) and bound_N.std() > 0
+    assert bound_N.mean().item() == found.values["model"]["bound"]["mean"]
+    assert bound_N.mean().item() == pytest.approx(said + told_by_kl)
 
 
 def test_events_have_the_share_of_clips_by_frame(tmp_path: Path) -> None:

@@ -110,3 +110,28 @@ def test_an_evaluation_without_values_by_clip_is_refused(both: Evaluations) -> N
 def test_nothing_is_refused() -> None:
     with pytest.raises(UserError, match="no evaluation to compare"):
         pairs.compare({})
+
+
+def analysis(values: list[float], **of: str) -> dict[str, Any]:
+    return {"about": {"clips": len(values), "of": of}, "per_clip": {"bound": values}}
+
+
+def test_analyses_are_compared_clip_by_clip_and_less_is_better() -> None:
+    values = {run: torch.tensor([1.0, 4, 2, 8, 5, 7, 1, 3]) * k for run, k in (("a", 1), ("b", 3))}
+    given = {run: (Path(run), analysis(each.tolist(), split="s")) for run, each in values.items()}
+    found = pairs.compare_analyses("tiny", given)
+    wanted = interval(values["a"] - values["b"], 0)
+    there = found["differences"]["a"]["b"]["bound"]
+    assert (found["name"], found["clips"]) == ("tiny", 8)
+    assert (there["mean"], there["low"], there["high"]) == (wanted.mean, wanted.low, wanted.high)
+    assert there["won"] == 1.0
+
+
+def test_analyses_without_values_or_of_other_clips_are_refused() -> None:
+    one, other = analysis([1.0] * 8, split="s"), analysis([2.0] * 8, split="t")
+    without = {"about": one["about"], "per_clip": {}}
+    for given in ({}, {"a": (Path("a"), without)}):
+        with pytest.raises(UserError, match="no analysis tiny has values by clip"):
+            pairs.compare_analyses("tiny", given)
+    with pytest.raises(UserError, match="not of the same clips"):
+        pairs.compare_analyses("tiny", {"a": (Path("a"), one), "b": (Path("b"), other)})
