@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 import torch
 from ruamel.yaml import YAML
+from torch import Tensor
 
 from foreframe.config import study
 from foreframe.data import splits
 from foreframe.models import Shape
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given
+from foreframe.randomness import generator
+from foreframe.training.checkpoints import Checkpoints
+from foreframe.training.loop import fit
+from foreframe.training.objective import Moment
+from foreframe.training.samples import Samples
 from tests import smoke, turned
+from tests.foreframe.sources.synthetic_episodes import recorded
+from tests.foreframe.training.runs import setting
 from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/recurrent_flows"
@@ -81,6 +89,31 @@ def test_the_thesis_preset_has_the_settings_that_no_table_says(
 ) -> None:
     found = sections("thesis").sections["predictors"][run]
     assert {name: found[name] for name in said} == said
+
+
+@pytest.mark.slow
+def test_at_laptop_the_network_of_the_base_lives_through_its_first_steps(tmp_path: Path) -> None:
+    """Without the warm-up of the step size all units of its second layer are dead after 30."""
+    settings, steps = sections("laptop").study.predictors["rfn"], 60
+    made = recorded("moving_digits", frames_per_episode=10, train_episodes=64, height=64, width=64)
+    frames = [
+        torch.from_numpy(each["frames"][..., :1]) for _, part, each in made if part == "train"
+    ]
+    x = ((torch.stack(frames) + 0.5) / 256 - 0.5).permute(0, 4, 1, 2, 3)
+    clips = Samples(len(x), lambda indices: {"x": x[indices]})
+    plan = settings.training.plan()
+    phase = plan.phases[0].model_copy(update={"steps": steps})
+    plan = plan.model_copy(update={"phases": [phase], "validate_every": steps})
+    network: Any = learned.ROLE.build(settings, Given(Shape(1, 10, 64, 64), (), {}))
+    network.initialize(generator(0, "weights"))
+    with Checkpoints(tmp_path / "run") as kept:
+        fit(network.objective(), lambda _: clips, lambda _: clips, plan, setting(kept))
+    seen: list[Tensor] = []
+    network.base.network[1].register_forward_hook(lambda *call: seen.append(call[2].detach()))
+    with torch.no_grad():
+        network.loss({"x": x[:8]}, Moment(0, 1, 0, 0, 1, generator(0, "loss")))
+    alive = torch.cat(seen).transpose(0, 1).flatten(1).gt(0).any(dim=1)
+    assert alive.float().mean() > 0.5
 
 
 @pytest.mark.parametrize(("data", "episodes"), [("digits", 60_000), ("colour", 43_264)])
