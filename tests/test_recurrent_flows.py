@@ -82,13 +82,24 @@ def test_the_thesis_preset_has_the_settings_of_its_tables(table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "said"), [("rfn_colour", {"latent": 5}), ("glow_holes", {"levels": 4, "steps": 15})]
+    ("run", "said"),
+    [
+        ("rfn_colour", {"latent": 5}),
+        ("glow_holes", {"levels": 4, "steps": 15}),
+        ("srnn", {"prior_chain": "self"}),
+    ],
 )
 def test_the_thesis_preset_has_the_settings_that_no_table_says(
     run: str, said: dict[str, int]
 ) -> None:
     found = sections("thesis").sections["predictors"][run]
     assert {name: found[name] for name in said} == said
+
+
+def test_the_thesis_preset_fills_holes_of_sixteen_pixels_in_two_bits() -> None:
+    found = sections("thesis").sections
+    assert found["data"]["holes"]["source"]["hole"] == 16
+    assert found["predictors"]["glow_holes"]["view"]["bits"] == 2
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from tests.foreframe.networks.flows.examples import (
 )
 from tests.foreframe.predictors import moving
 
-LEVELS, COLOURS = [1, 2, 3, 4], [1, 3]
+LEVELS, COLOURS = [1, 2, 3, 4, 5], [1, 3]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,8 @@ def test_latents_and_pictures_are_each_others_inverse(
     levels: int, colours: int, conditional: bool
 ) -> None:
     channels = tuple(range(2, 2 + levels)) if conditional else ()
-    made = glow((colours, 16, 16), levels, steps=2, conditions=channels)
+    side = max(16, 2**levels)
+    made = glow((colours, side, side), levels, steps=2, conditions=channels)
     x, conditions = picture(made), maps(made, channels)
     with torch.no_grad():
         latents = made.latents(x, conditions)
@@ -43,11 +44,15 @@ def test_latents_and_pictures_are_each_others_inverse(
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("steps", [1, 10])
-def test_a_flow_as_deep_as_the_thesis_s_can_be_undone_once_it_has_learned(steps: int) -> None:
-    channels, rows = (2, 2, 2, 2, 2), 16
-    made = glow((1, 32, 32), 5, steps, channels)
-    moved = moving.clips(4, rows // 4, 32).transpose(1, 2).flatten(0, 1)
+@pytest.mark.parametrize(
+    ("levels", "colours", "steps"), [(5, 1, 1), (5, 1, 10), (5, 3, 2), (3, 3, 2), (3, 1, 2)]
+)
+def test_a_flow_as_deep_as_the_thesis_s_can_be_undone_once_it_has_learned(
+    levels: int, colours: int, steps: int
+) -> None:
+    channels, rows = (2,) * levels, 16
+    made = glow((colours, 32, 32), levels, steps, channels)
+    moved = moving.clips(4, rows // 4, 32).transpose(1, 2).flatten(0, 1).expand(-1, colours, -1, -1)
     x = moved + 0.2 * generator(2, "picture").normal(moved.shape)
     conditions, own, noises = maps(made, channels, rows), base(made, rows), noise(made, rows)
     costs = trained(made, x, conditions, own)
