@@ -18,6 +18,7 @@ from foreframe.config.training import Training
 from foreframe.data import views
 from foreframe.errors import UserError
 from foreframe.models import Shape
+from foreframe.networks.index_noise import IndexNoise
 from foreframe.networks.quantizer import Averages, Quantized, Quantizer
 from foreframe.networks.residual import Kernel, ResidualStack
 from foreframe.networks.upsampling import Upsampling
@@ -35,7 +36,7 @@ Odd = Annotated[int, Field(ge=1), AfterValidator(lambda side: _odd(side))]
 class Settings(AutoencoderSettings):
     """The section of params.yaml; encoders and decoder share width and residual layers."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     kind: Literal["vqvae"]
     training: Training
@@ -52,6 +53,7 @@ class Settings(AutoencoderSettings):
     ema_epsilon: Annotated[float, Field(gt=0)]
     ema_initial_count: Annotated[float, Field(ge=0)]
     restart_threshold: Annotated[float, Field(ge=0)]  # 0: no restart of dead codes
+    index_noise: IndexNoise  # of both levels, in training
     bottom_sees_top: bool  # as in VQ-VAE-2: the bottom encoder is given the decoded top
     bottom_dropout: Annotated[float, Field(ge=0, lt=1)]  # share of training clips without bottom
 
@@ -89,8 +91,8 @@ class VQVAE(Quantised):
         self.top_encoder = nn.Sequential(nn.Conv3d(width, width, 4, 2, 1), _body(settings))
         self.top_projection = nn.Conv3d(width, dimension, 1)
         self.bottom_projection = nn.Conv3d(_bottom_inputs(settings), dimension, 1)
-        self.top_quantizer = Quantizer(settings.codebook_size, dimension, _averages(settings))
-        self.bottom_quantizer = Quantizer(settings.codebook_size, dimension, _averages(settings))
+        codebook = (settings.codebook_size, dimension, _averages(settings), settings.index_noise)
+        self.top_quantizer, self.bottom_quantizer = Quantizer(*codebook), Quantizer(*codebook)
         self.top_decoder = _top_decoder(settings) if settings.bottom_sees_top else None
         self.top_upsampling = Upsampling(dimension, dimension, (2, 2, 2))
         self.decoder = nn.Sequential(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.networks.index_noise import IndexNoise
 from foreframe.randomness import Numbers
 
 # Vectors compared with the codebook at once: keeps the (N, K) matrices small enough for a cache.
@@ -41,7 +42,8 @@ class Quantized:
 
     z: (B,D,T,H,W), as it came; vectors: (B,D,T,H,W) float32, the codes in its place, their gradient
     goes straight through to z; ids: (B,T,H,W) int64;
-    commitment: mean of (z - sg[e])^2, a scalar; counts: (K,) how often each code was chosen.
+    commitment: mean of (z - sg[e])^2, a scalar; counts: (K,) how often each code was chosen. Where
+    indices have noise the vectors are those of the moved ones, all else is of the nearest codes.
     """
 
     z: Tensor
@@ -58,9 +60,12 @@ class Quantizer(nn.Module):
     count: Tensor  # N (K,), moving average of the vectors assigned to each code
     total: Tensor  # m (K,D), moving average of their sum
 
-    def __init__(self, size: int, dimension: int, averages: Averages) -> None:
+    def __init__(
+        self, size: int, dimension: int, averages: Averages, noise: IndexNoise | None = None
+    ) -> None:
         super().__init__()
         self.averages = averages
+        self.noise = noise
         # float32 by name: the averages of a long run need it.
         self.register_buffer("codebook", torch.zeros(size, dimension, dtype=torch.float32))
         self.register_buffer("count", torch.zeros(size, dtype=torch.float32))
@@ -78,20 +83,26 @@ class Quantizer(nn.Module):
     def forward(self, z_BDTHW: Tensor, numbers: Numbers) -> Quantized:
         """Quantise; in training mode also update the codebook, after its use.
 
-        The numbers choose the encoder outputs that dead codes restart from; without a restart
-        threshold, and in eval mode, they are not used.
+        The numbers move indices and choose the encoder outputs that dead codes restart from;
+        without noise and restart threshold, and in eval mode, they are not used. With noise an
+        output commits to its nearest code, and the code it was moved to follows it.
         """
         with _full_precision(z_BDTHW.device):
             z_BTHWD = z_BDTHW.detach().float().movedim(1, -1)
             z_ND = z_BTHWD.flatten(0, -2)
-            ids_N = self._nearest(z_ND)
+            ids_N = moved_N = self._nearest(z_ND)
             ids_BTHW = ids_N.view(z_BTHWD.shape[:-1])
-            codes_BDTHW = self.vectors(ids_BTHW)
-            commitment = functional.mse_loss(z_BDTHW.float(), codes_BDTHW)
-            counts_K, totals_KD = self._sums(z_ND, ids_N)
+            codes_BDTHW = nearest_BDTHW = self.vectors(ids_BTHW)
+            commitment = functional.mse_loss(z_BDTHW.float(), nearest_BDTHW)
+            if self.training and self.noise is not None and self.noise.sigma > 0:
+                moved_N = self.noise.move(ids_N, len(self.count), numbers)
+                codes_BDTHW = self.vectors(moved_N.view_as(ids_BTHW))
+            counts_K, totals_KD = self._sums(z_ND, moved_N)
             if self.training:
                 self._update(counts_K, totals_KD)
                 self._restart(z_ND, numbers)
+            if moved_N is not ids_N:
+                counts_K, _ = self._sums(z_ND, ids_N)
             vectors_BDTHW = _StraightThrough.apply(z_BDTHW, codes_BDTHW)  # type: ignore[no-untyped-call]
         return Quantized(z_BDTHW, vectors_BDTHW, ids_BTHW, commitment, counts_K)
 

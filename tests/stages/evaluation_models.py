@@ -7,6 +7,7 @@ from foreframe import autoencoders, priors
 from foreframe.autoencoders import Autoencoder, vqvae
 from foreframe.config.training import Training
 from foreframe.models import Shape
+from foreframe.networks.index_noise import IndexNoise
 from foreframe.priors import Prior, conditional_pixel_snail, pixel_snail
 from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
@@ -46,6 +47,7 @@ def autoencoder_settings() -> vqvae.Settings:
         ema_epsilon=1e-5,
         ema_initial_count=0.0,
         restart_threshold=0.0,
+        index_noise=IndexNoise(sigma=0.0, sigma_is="deviation", gaussian="rounded", border="clamp"),
         bottom_sees_top=False,
         bottom_dropout=0.0,
     )

@@ -43,6 +43,12 @@ THESIS: dict[str, Any] = {
     "ema_epsilon": 1e-5,
     "ema_initial_count": 0.0,
     "restart_threshold": 0.0,
+    "index_noise": {
+        "sigma": 0.0,
+        "sigma_is": "deviation",
+        "gaussian": "rounded",
+        "border": "clamp",
+    },
     "bottom_sees_top": False,
     "bottom_dropout": 0.0,
     "training": TRAINING,

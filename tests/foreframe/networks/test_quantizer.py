@@ -1,6 +1,7 @@
 """The quantiser against hand calculation, against an independent implementation, and its laws."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ from torch import Tensor
 from vector_quantize_pytorch import VectorQuantize
 
 from foreframe.networks import quantizer as module
+from foreframe.networks.index_noise import IndexNoise
 from foreframe.networks.quantizer import Averages, Quantizer
-from foreframe.randomness import generator
+from foreframe.randomness import Numbers, generator
 
+NOT_USED: Any = None
 PLAIN = Averages(decay=0.99, epsilon=1e-5, initial_count=1.0, init="uniform", restart_threshold=0.0)
 
 
@@ -185,3 +188,75 @@ def test_codebook_starts_as_stated(init: str, low: float, mean: float) -> None:
     assert quantizer.codebook.mean().item() == pytest.approx(mean, abs=0.02)
     assert torch.equal(quantizer.codebook, quantizer.total)
     assert torch.equal(quantizer.count, torch.ones(512))
+
+
+# ------------------------------------------------------------- noisy indices
+
+
+class Up(IndexNoise):
+    """Moves every index by one, so that its effects can be worked out by hand."""
+
+    def move(self, ids: Tensor, codes: int, numbers: Numbers) -> Tensor:
+        return (ids + 1).clamp(max=codes - 1)
+
+
+def noisy(
+    size: int, dimension: int, sigma: float, kind: type[IndexNoise] = IndexNoise
+) -> Quantizer:
+    noise = kind(sigma=sigma, sigma_is="deviation", gaussian="rounded", border="clamp")
+    quantizer = Quantizer(size, dimension, replace(PLAIN, decay=0.5, epsilon=1e-5), noise)
+    quantizer.start(generator(0, "codebook"))
+    return quantizer
+
+
+def test_the_moved_code_is_decoded_and_follows_while_the_nearest_one_is_committed_to() -> None:
+    quantizer = noisy(3, 1, 1.0, Up)
+    quantizer.codebook.copy_(torch.tensor([[0.0], [4.0], [10.0]]))
+    quantizer.total.copy_(quantizer.codebook)
+    z = torch.tensor([1.0, 5.0]).view(1, 1, 1, 1, 2).requires_grad_()
+    found = quantizer(z, NOT_USED)
+    assert found.ids.flatten().tolist() == [0, 1] and found.counts.tolist() == [1, 1, 0]
+    assert found.vectors.flatten().tolist() == [4.0, 10.0]
+    assert found.commitment.item() == (1 + 1) / 2
+    # m = (0, 4, 10) / 2 + (0, 1, 5) / 2 and N = (1, 1, 1) / 2 + (0, 1, 1) / 2, as codes 1 and 2
+    # were given what is nearest to 0 and 1.
+    torch.testing.assert_close(quantizer.total.flatten(), torch.tensor([0.0, 2.5, 7.5]))
+    torch.testing.assert_close(quantizer.count, torch.tensor([0.5, 1.0, 1.0]))
+    (found.vectors.sum() + 7 * found.commitment).backward()
+    assert z.grad is not None
+    torch.testing.assert_close(z.grad.flatten(), torch.tensor([1.0, 1.0]) + 7 * (1 + 0.0))
+    quantizer.eval()
+    assert torch.equal(quantizer(z, NOT_USED).vectors, quantizer.vectors(quantizer.ids(z)))
+
+
+def test_a_width_of_zero_changes_no_byte() -> None:
+    plain, without = started(16, 4, replace(PLAIN, decay=0.5)), noisy(16, 4, 0.0)
+    for step in range(3):
+        z = clips(2, 4, 2, 3, 3, seed=step)
+        assert torch.equal(plain(z, NOT_USED).vectors, without(z, NOT_USED).vectors)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, without.state_dict()[name]), name
+
+
+def unordered(codebook: Tensor) -> float:
+    """Return how far neighbours in the codebook are apart, over how far any two codes are."""
+    distances = torch.cdist(codebook, codebook)
+    size = len(codebook)
+    apart: Tensor = distances.diagonal(1).mean() / (distances.sum() / (size * (size - 1)))
+    return float(apart)
+
+
+def test_noise_orders_the_codes_and_leaves_none_unused() -> None:
+    """The codebook of a square becomes a chain through it: a self-organising map."""
+    found = {}
+    for sigma in (0.0, 1.0):
+        quantizer = noisy(32, 2, sigma)
+        for step in range(300):
+            z = generator(step, "square").uniform((8, 2, 1, 8, 8), -1.0, 1.0)
+            quantizer(z, generator(step, "noise"))
+        z = generator(0, "test").uniform((8, 2, 1, 16, 16), -1.0, 1.0)
+        used = len(quantizer.ids(z).unique())
+        found[sigma] = (unordered(quantizer.codebook), used)
+    assert found[0.0][0] > 0.75
+    assert found[1.0][0] < 0.5
+    assert found[1.0][1] == 32 >= found[0.0][1]
