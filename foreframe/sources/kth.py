@@ -57,7 +57,9 @@ class Settings(SourceSettings):
 
 
 def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
-    """Return the parts of all recordings, by action, person and scene; `seed` is not used.
+    """Return the parts of all recordings, by person, action and scene; `seed` is not used.
+
+    So a last share of them, which validation takes, is of few people and all actions.
 
     Raises:
         UserError: a recording is missing or damaged, or the list of parts does not match.
@@ -85,8 +87,9 @@ def survey(folder: Path, people: str = "authors", actions: Sequence[str] = ACTIO
                 continue
             path = places[name]
             pictures = recordings.picture_names(path) if path.is_dir() else ()
-            part = _part(people, int(name[6:8]))
+            part = _part(people, _person(name))
             found.append(Recording(f"{action}/{name}", part, path, pictures, interval=INTERVAL))
+    found.sort(key=lambda each: _person(each.origin))
     return Survey(tuple(found), tuple(missing), extra)
 
 
@@ -99,6 +102,11 @@ def _names(action: str) -> Iterator[str]:
 
 def _action(recording: Recording) -> str:
     return recording.origin.partition("/")[0]
+
+
+def _person(name: str) -> int:
+    """Return the number in person01_boxing_d1, or in a path that ends so."""
+    return int(name.rpartition("/")[2][6:8])
 
 
 def _part(people: str, person: int) -> str:

@@ -56,6 +56,9 @@ def test_the_splits_are_the_published_ones_and_share_nobody(tmp_path: Path) -> N
         for name in names(action):
             (tmp_path / action / f"{name}_uncomp.avi").touch()
     assert kth.survey(tmp_path).found().counts == kth.DATASET.published
+    # The last tenth, which would be for validation, has all actions.
+    last = kth.survey(tmp_path).recordings[-60:]
+    assert {each.origin.partition("/")[0] for each in last} == set(kth.ACTIONS)
     assert sum(kth.DATASET.published.values()) == 599
     expected = {"first_20": {"train": 479, "test": 120}, "first_16": {"train": 383, "test": 216}}
     for people, counts in expected.items():
