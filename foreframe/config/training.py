@@ -4,6 +4,7 @@
 for. A kind with several players or phases has a `Plan` in its settings instead.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -154,7 +155,22 @@ class Plan(Strict):
                     f"Phase {number} moves {', '.join(unknown)}, but the players are "
                     f"{', '.join(self.players)}. Name one of them."
                 )
+        for steps in self._between_restarts():
+            for name, settings in self.players.items():
+                if settings.warmup_steps >= steps:
+                    raise ValueError(
+                        f"warmup_steps of {name} is {settings.warmup_steps}, but there are {steps} "
+                        "steps. Lower it, or train for longer."
+                    )
         return self
+
+    def _between_restarts(self) -> Iterator[int]:
+        """Yield how many steps there are from restart to restart, where no epochs are counted."""
+        begins = [0, *(place for place, each in enumerate(self.phases) if each.restart_optimizers)]
+        for begin, end in zip(begins, [*begins[1:], len(self.phases)], strict=True):
+            steps = [phase.steps for phase in self.phases[begin:end]]
+            if None not in steps:
+                yield sum(step or 0 for step in steps)
 
 
 class Training(Strict):

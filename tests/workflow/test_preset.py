@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from foreframe.config import reading, study
-from foreframe.config.training import Phase, Plan
 from foreframe.errors import UserError
 from tests.smoke import ROOT
 from workflow import preset, studies
@@ -53,32 +52,6 @@ def test_every_preset_is_valid_and_there_and_back_gives_the_same_bytes(
         study.load(params(project, place))
     preset.write("laptop", project)
     assert params(project, place).read_bytes() == before
-
-
-def runs(plan: Plan) -> list[list[Phase]]:
-    """Return the phases of a plan from restart to restart."""
-    begins = [0, *(place for place, each in enumerate(plan.phases) if each.restart_optimizers)]
-    ends = [*begins[1:], len(plan.phases)]
-    return [list(plan.phases[begin:end]) for begin, end in zip(begins, ends, strict=True)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("place", PLACES)
-def test_trainings_whose_steps_are_known_get_out_of_their_warm_up(place: str, name: str) -> None:
-    base = None if place == studies.MAIN else values(name)
-    read = study.resolve(values(name, place), name, base).study
-    plans = {
-        entry: model.training.plan()
-        for section in (read.autoencoders, read.priors, read.predictors, read.classifiers)
-        for entry, model in section.items()
-        if hasattr(model, "training")
-    }
-    assert plans
-    for entry, plan in plans.items():
-        warm_up = max(settings.warmup_steps for settings in plan.players.values())
-        for phases in runs(plan):
-            if all(phase.steps for phase in phases):
-                assert warm_up < sum(phase.steps or 0 for phase in phases), entry
 
 
 # Xu 2022, 3.2.3, 4.2 and 5.1; a start that it does not name is the framework's. Widths, step size

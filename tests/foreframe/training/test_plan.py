@@ -65,6 +65,14 @@ def test_a_phase_has_one_length_and_someone_who_moves(changes: dict[str, Any], t
         ),
         ({"average": 1.0}, "less than 1"),
         ({"players": {"model": {**adam().model_dump(), "momentum": 0.9}}}, "not permitted"),
+        ({"players": {"model": sgd(warmup_steps=6)}}, "warmup_steps of model is 6, .* Lower"),
+        (
+            {
+                "phases": (phase(steps=9), phase(steps=2, restart_optimizers=True)),
+                "players": {"model": sgd(warmup_steps=2)},
+            },
+            "warmup_steps of model is 2, but there are 2 steps",
+        ),
     ],
 )
 def test_a_plan_does_not_contradict_itself(changes: dict[str, Any], text: str) -> None:
@@ -95,14 +103,10 @@ def without_weights() -> Objective[Tensor]:
         (line, {"players": {"model": sgd(), "critic": sgd()}}, "those that learn are model"),
         (line, {"average": 0.9}, "keeps no averaged weights. Set it to null"),
         (line, {"judge": "lost"}, "judge is lost, but what is measured is loss, mean, perpl"),
-        (line, {"players": {"model": sgd(warmup_steps=6)}}, "warmup_steps of model is 6, .* Lower"),
         (
             line,
-            {
-                "phases": (phase(steps=9), phase(steps=2, restart_optimizers=True)),
-                "players": {"model": sgd(warmup_steps=2)},
-            },
-            "warmup_steps of model is 2, but there are 2 steps",
+            {"phases": (phase(epochs=1),), "players": {"model": sgd(warmup_steps=6)}},
+            "warmup_steps of model is 6, but there are 6 steps. Lower",
         ),
         (without_weights, {}, "model has no weights to move in phase 1. Leave it out"),
         (Frozen, {}, "model has no weights to move in phase 1. Leave it out"),
