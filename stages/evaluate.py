@@ -142,7 +142,7 @@ def main(
         rows = [*entries(file, task, drawn, source), *(each.entry for each in elsewhere)]
         measured = scoring.score(clips, found, rows, evaluation.batch_size)
         values = scoring.summarize(clips.name, scoring.describe(clips, found), measured)
-        values |= likelihood.stated(task, source, protocol.measures.likelihood_samples)
+        values |= likelihood.stated(task, source, protocol.measures.likelihood)
         values |= {"settings": json.loads(file.attrs["settings"]), "weights": file.attrs["weights"]}
     facts.write(scores, results.SCHEMA, values | {"environment": environment(device, compute)})
     score_file.write(metrics, few(values))

@@ -108,7 +108,7 @@ def evaluation(predictors: Mapping[str, float] = PREDICTORS) -> dict[str, Any]:
             "features": {},
             "samples": 1,
             "best": "none",
-            "likelihood_samples": None,
+            "likelihood": None,
             "seed": 0,
         },
         "protocol_digest": "ab" * 32,

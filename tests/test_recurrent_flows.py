@@ -96,6 +96,24 @@ def test_the_thesis_preset_has_the_settings_that_no_table_says(
     assert {name: found[name] for name in said} == said
 
 
+@pytest.mark.parametrize(
+    ("run", "clips"),
+    [("rfn", 60_000), ("rfn_colour", 43_264), ("srnn", 60_000), ("vrnn", 60_000), ("rfn_none", 0),
+     ("rfn_deep", 0), ("rfn_later", 0)],
+)  # fmt: skip
+def test_final_models_of_the_thesis_preset_end_20_epochs_after_their_best(
+    run: str, clips: int
+) -> None:
+    training = sections("thesis").sections["predictors"][run]["training"]
+    judged = (training["judge"], training["patience"])
+    if not clips:  # the document did not train these to the end
+        assert judged == (None, None)
+        return
+    (phase,) = training["phases"]
+    assert judged == ("bound", 20)
+    assert training["validate_every"] == -(-clips // phase["batch_size"])
+
+
 def test_the_thesis_preset_fills_holes_of_sixteen_pixels_in_two_bits() -> None:
     found = sections("thesis").sections
     assert found["data"]["holes"]["source"]["hole"] == 16

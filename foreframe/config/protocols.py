@@ -45,21 +45,38 @@ class SetSettings(Strict):
     few: Literal["refuse", "allow"]
 
 
+class LikelihoodSettings(Strict):
+    """Of which frames predictors that have a likelihood are asked for it.
+
+    Of the `frames` that follow the first `given` ones of each clip; null: as futures are. It is a
+    bound by so many `samples` of what is latent, where anything is.
+    """
+
+    samples: Annotated[int, Field(ge=1, le=10_000)]
+    given: Annotated[int, Field(ge=0)] | None
+    frames: Annotated[int, Field(ge=1)] | None
+
+
 class MeasureSettings(Strict):
     """How futures are compared with the true ones, by metrics that are files of foreframe/metrics.
 
     `best` says what becomes of several futures: their mean (none), the one whose mean over the
     horizon is best for a metric (sequence), or the best one of each frame (frame); it says nothing
     to metrics of whole sets, which `sets` are for. `resize` brings true and predicted frames to
-    [rows, columns] before they are compared. `likelihood_samples` asks predictors that have a
-    likelihood for it, a bound by so many samples of what is latent; null does not.
+    [rows, columns] before they are compared. Without `likelihood` nobody is asked for one.
     """
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
     best: Literal["none", "sequence", "frame"]
     sets: SetSettings
     resize: tuple[Size, Size] | None
-    likelihood_samples: Annotated[int, Field(ge=1, le=10_000)] | None
+    likelihood: LikelihoodSettings | None
+
+
+def scored(asked: LikelihoodSettings, futures: FutureSettings) -> tuple[int, int]:
+    """Return how many frames of a clip are given, and how many scored after them."""
+    given = futures.context if asked.given is None else asked.given
+    return given, futures.horizon if asked.frames is None else asked.frames
 
 
 class ProtocolSettings(Strict):
@@ -67,6 +84,17 @@ class ProtocolSettings(Strict):
 
     futures: FutureSettings
     measures: MeasureSettings
+
+    @model_validator(mode="after")
+    def _scores_what_is_there(self) -> "ProtocolSettings":
+        if (asked := self.measures.likelihood) is not None:
+            given, frames = scored(asked, self.futures)
+            if given + frames > self.futures.frames:
+                raise ValueError(
+                    f"measures.likelihood is of {frames} frames after {given}, but clips have "
+                    f"{self.futures.frames}. Lower given or frames, or raise futures.horizon."
+                )
+        return self
 
     @model_validator(mode="after")
     def _repeats_what_is_drawn(self) -> "ProtocolSettings":

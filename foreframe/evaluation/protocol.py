@@ -58,7 +58,7 @@ class Protocol(Hashed):
     samples: int  # futures drawn for each clip
     best: str  # what becomes of several futures of a clip
     sets: Mapping[str, Any]  # which frames and futures metrics of whole sets see, and how few clips
-    likelihood_samples: int | None  # of what is latent, for a bound on the likelihood
+    likelihood: Mapping[str, int] | None  # samples of what is latent, given and scored frames
     seed: int  # of the samples
 
     @classmethod

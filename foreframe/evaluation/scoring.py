@@ -21,7 +21,7 @@ from foreframe.config.protocols import ProtocolSettings
 from foreframe.config.sampling import Options
 from foreframe.data import frames as frames_file
 from foreframe.data.clips import Clips, SplitRuns, load_split
-from foreframe.evaluation import contexts, state_probe
+from foreframe.evaluation import contexts, likelihood, state_probe
 from foreframe.evaluation import results as evaluation
 from foreframe.evaluation.contexts import Continued
 from foreframe.evaluation.prediction import Scores
@@ -148,7 +148,7 @@ def describe(clips: Clipped, found: list[Metric]) -> Protocol:
         samples=futures.samples,
         best=measures.best,
         sets=measures.sets.model_dump(),
-        likelihood_samples=measures.likelihood_samples,
+        likelihood=likelihood.described(measures.likelihood, futures),
         seed=futures.seed,
     )
 

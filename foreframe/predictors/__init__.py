@@ -125,7 +125,7 @@ class Predictor(ABC):
             UserError: the predictor has none.
         """
         raise UserError(
-            f"{self.name} has no likelihood. Ask for none (likelihood_samples: null), or use a "
+            f"{self.name} has no likelihood. Ask for none (likelihood: null), or use a "
             "predictor that has one."
         )
 

@@ -87,7 +87,8 @@ class Variational(Recurrent[State]):
     def loss(self, batch: Mapping[str, Any], moment: Moment) -> dict[str, Tensor]:
         """Return scalars: nats of a clip, -log p + weight x KL, the mean over the batch.
 
-        Beside it -log p and each latent's KL, for each value of a frame, and the weight.
+        Beside it the same unweighted, which can be judged while the weight grows, -log p and each
+        latent's KL for each value of a frame, and the weight.
         """
         x_BCTHW = batch["x"]
         terms = self.terms(
@@ -101,6 +102,7 @@ class Variational(Recurrent[State]):
         found = {name: kl.sum(dim=1).mean() / values for name, kl in terms.kl.items()}
         return {
             "loss": loss,
+            "bound": sum(terms.kl.values(), terms.nll).sum(dim=1).mean().detach(),
             "nll": (terms.nll.sum(dim=1).mean() / values).detach(),
             **{f"kl_{name}": value.detach() for name, value in found.items()},
             "kl_weight": torch.tensor(weight),

@@ -53,7 +53,7 @@ PROTOCOL = ProtocolSettings(
         best="none",
         sets=SetSettings(see="clip", repeats=1, few="refuse"),
         resize=None,
-        likelihood_samples=None,
+        likelihood=None,
     ),
 )
 ARGMAX = Choice(mode="argmax", temperature=1.0, top_k=0, top_p=1.0)

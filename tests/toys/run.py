@@ -47,7 +47,7 @@ FUTURES = {
 }  # fmt: skip
 MEASURES = {
     "metrics": ["psnr"], "best": "none", "sets": {"see": "clip", "repeats": 1, "few": "refuse"},
-    "resize": None, "likelihood_samples": 1,
+    "resize": None, "likelihood": {"samples": 1, "given": None, "frames": None},
 }  # fmt: skip
 CHOICE = {"mode": "sample", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 PARAMS: dict[str, Any] = {

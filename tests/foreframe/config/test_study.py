@@ -67,7 +67,11 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("protocols.driving.futures.keep", 2, r"futures: keep is 2, but 1 futures are drawn"),
         ("protocols.driving.futures.keep", 0, r"context and keep must be 1 or more"),
         ("protocols.driving.futures.context", 0, r"context and keep must be 1 or more"),
-        ("protocols.driving.measures.likelihood_samples", 0, r"likelihood_samples"),
+        (
+            "protocols.driving.measures.likelihood",
+            {"samples": 0, "given": None, "frames": None},
+            r"likelihood\.samples",
+        ),
         ("protocols.driving.measures.metrics", ["psnt"], r"metrics: 'psnt' is unknown.*psnr, "),
         ("protocols.driving.measures.metrics", ["mean"], r"metrics: 'mean' is unknown"),
         ("protocols.driving.measures.metrics", ["mse", "mse"], r"names one metric twice"),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
+from foreframe.config.protocols import LikelihoodSettings
 from foreframe.config.sampling import Drawing
 from foreframe.data.clips import Clips
 from foreframe.evaluation import likelihood, scoring, state_probe
@@ -35,11 +37,17 @@ def tables(study: tiny.Study) -> list[torch.Tensor]:
         return [learned(clips.read([place])[0], count=0.05) for place in (0, 1)]
 
 
-def measure(study: tiny.Study, toy: Predictor, samples: int, context: int = 0) -> dict[str, Any]:
+def asked(samples: int, given: int | None = None, frames: int | None = None) -> LikelihoodSettings:
+    return LikelihoodSettings(samples=samples, given=given, frames=frames)
+
+
+def measure(
+    study: tiny.Study, toy: Predictor, samples: int, context: int = 0, **of: int
+) -> dict[str, Any]:
     futures = tiny.protocol(context=context, horizon=8 - context).futures
     task = Task(toy, futures, list(range(len(STARTS))), None)
     with Clips(study.path("frames"), STARTS, 8) as clips:
-        return likelihood.measure(task, clips, samples)
+        return likelihood.measure(task, clips, asked(samples, **of))
 
 
 def nats(study: tiny.Study, table: torch.Tensor, context: int = 0) -> torch.Tensor:
@@ -74,32 +82,50 @@ def test_a_bound_falls_with_its_samples_to_the_likelihood(study: tiny.Study) -> 
     exact = -(each_ZN.logsumexp(dim=0) - math.log(2)).mean() / (8 * 16 * 16 * 3 * math.log(2))
     assert found[1]["bits"] > found[2]["bits"] > found[40]["bits"]
     assert found[40]["bits"] == pytest.approx(float(exact), rel=1e-3)
+    # Beside a bound of several stands the mean of their own, which does not fall.
+    assert "single" not in found[1]
+    assert found[2]["single"]["mean"] > found[2]["bits"]
+    values = 8 * 16 * 16 * 3 * math.log(2)
+    assert found[40]["single"]["mean"] == pytest.approx(-each_ZN.mean().item() / values, rel=0.1)
+
+
+def test_it_may_be_of_other_frames_than_futures(study: tiny.Study) -> None:
+    toy = Histogram(tables(study)[1])
+    with Clips(study.path("frames"), STARTS, 8) as clips:
+        real = clips.read(range(len(STARTS)))[:, 1:4]
+    nats_N = -log_prob(tables(study)[1], real)
+    found = measure(study, toy, 1, context=3, given=1, frames=3)
+    assert found["bits"] == pytest.approx(
+        float(nats_N.mean()) / (3 * 16 * 16 * 3 * math.log(2)), rel=1e-6
+    )
+    with pytest.raises(ValidationError, match=r"6 frames after 3, but clips have 8\. Lower"):
+        tiny.protocol(context=3, horizon=5, likelihood=asked(1, frames=6))
 
 
 @pytest.mark.parametrize(("kind", "samples"), [("exact", 1), ("elbo", 7)])
 def test_a_likelihood_sees_no_future_and_an_exact_one_takes_one_sample(
     study: tiny.Study, kind: LikelihoodKind, samples: int
 ) -> None:
-    asked = []
+    seen = []
 
     class Noted(Histogram):
         likelihood_kind = kind
 
         def likelihood(self, context: Context, future: torch.Tensor, draws: Draws) -> LogWeights:
-            asked.append((context.whole, context.given, len(draws)))
+            seen.append((context.whole, context.given, len(draws)))
             return super().likelihood(context, future, draws)
 
     # Though what is made of this protocol's contexts may see whole clips.
     assert tiny.PROTOCOL.futures.context_encoding == "full_clip"
     measure(study, Noted(tables(study)[0]), 7, context=3)
-    assert asked == [(None, 3, samples)] * len(STARTS)
+    assert seen == [(None, 3, samples)] * len(STARTS)
 
 
 def test_nothing_is_said_where_nothing_was_asked_or_nobody_can_tell(study: tiny.Study) -> None:
     task = Task(CopyLastFrame(), tiny.PROTOCOL.futures, [0], None)
     with Clips(study.path("frames"), [72], 8) as clips:
         assert likelihood.stated(task, clips, None) == {}
-        assert likelihood.stated(task, clips, 3) == {"likelihood": None}
+        assert likelihood.stated(task, clips, asked(3)) == {"likelihood": None}
 
 
 def test_generated_clips_are_measured_beside_the_mean_frame(

@@ -28,7 +28,7 @@ def evaluation(**futures: torch.Tensor) -> dict[str, Any]:
         "dataset": "d", "split": "s", "set": "test", "clip_choice": "all", "clip_starts": [0],
         "context": 2, "horizon": 3, "context_encoding": "context_only", "frame_size": [12, 12],
         "resizing": "none", "value_range": "[0, 1]", "metrics": {}, "features": {}, "samples": 1,
-        "best": "none", "sets": {}, "likelihood_samples": None, "seed": 0,
+        "best": "none", "sets": {}, "likelihood": None, "seed": 0,
     }  # fmt: skip
     return {"name": "tiny", "protocol": fields, "clips": CLIPS, **results.summarize(found)}
 

@@ -25,7 +25,7 @@ PROTOCOL = Protocol(
     samples=1,
     best="none",
     sets={"see": "clip", "repeats": 1, "few": "refuse"},
-    likelihood_samples=1,
+    likelihood={"samples": 1, "given": 1, "frames": 3},
     seed=0,
 )
 
@@ -55,8 +55,8 @@ def test_a_differing_metric_is_named_by_itself() -> None:
 
 def test_what_only_one_has_differs_even_from_nothing() -> None:
     sets = SetProtocol("1" * 32, "2" * 32, {}, {}, 8, (64, 64), "[0, 1]", {})
-    unasked = replace(PROTOCOL, likelihood_samples=None)
-    assert "likelihood_samples" in difference(unasked, sets)
+    unasked = replace(PROTOCOL, likelihood=None)
+    assert "likelihood" in difference(unasked, sets)
     assert difference(unasked, sets) == difference(sets, unasked)
 
 
@@ -70,7 +70,7 @@ def test_the_order_of_keys_does_not_count() -> None:
 
 
 def test_the_digest_is_fixed_across_runs_and_machines() -> None:
-    assert PROTOCOL.digest() == "c7b83f4e4718c805fcf0601b0973d413ae2ed634a67f54c63985884e79edfa6e"
+    assert PROTOCOL.digest() == "c00e4f6fb8891732032febd52f6af56c618da42e98171f8811fb6d311356d7dd"
 
 
 def test_the_digest_can_be_recomputed_from_the_facts() -> None:

@@ -46,7 +46,7 @@ def test_options_of_another_predictor_are_refused(predictor: Predictor) -> None:
 def test_a_likelihood_is_refused_by_whom_has_none() -> None:
     context, draws = Context(frames(1, 2), [0]), Draws.first(0, [0])
     assert CopyLastFrame().likelihood_kind == "none"
-    with pytest.raises(UserError, match=r"CopyLastFrame has no likelihood.*likelihood_samples"):
+    with pytest.raises(UserError, match=r"CopyLastFrame has no likelihood.*likelihood: null"):
         CopyLastFrame().likelihood(context, frames(1, 2), draws)
 
 

@@ -199,6 +199,7 @@ def test_the_loss_weighs_the_divergence_by_the_ramp_and_not_below_free_bits() ->
     assert start["loss"] == pytest.approx(values * start["nll"], rel=1e-5)
     assert middle["loss"] == pytest.approx(values * (start["nll"] + 0.5 * start["kl_z"]), rel=1e-5)
     assert end["kl_weight"] == 1
+    assert start["bound"] == middle["bound"] == end["bound"] == pytest.approx(end["loss"], rel=1e-5)
     freed = losses(10, free_bits=1e6)
     assert freed["loss"] == pytest.approx(values * start["nll"] + 3e6, rel=1e-5)
 
