@@ -23,14 +23,14 @@ CLASSES = ("no", "yes")
 NAME = re.compile(r"(\d{6})\.(jpg|png)")
 # The number of the last picture of each of the authors' sets (their list_eval_partition.txt).
 LAST = {"train": 162_770, "validation": 182_637, "test": 202_599}
-FIRST = 20_000
+FIRST, NEXT = 20_000, 6_838  # of the thesis: to train on, to test on
 
 
 class Settings(StillSettings):
     """Size, hole, and which pictures are trained on.
 
     `sets`: authors, by the number in a picture's name; or first_20000, the first 20,000 pictures of
-    the folder, and the others are for testing (as many as the 6,838 of the thesis, or more).
+    the folder, and the next 6,838 or fewer for testing.
     """
 
     kind: Literal["celeba"]
@@ -44,6 +44,8 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
         UserError: some are missing, a name has no number, or the table is damaged.
     """
     paths = _paths(videos)
+    if settings.sets == "first_20000":
+        paths = paths[: FIRST + NEXT]
     if settings.sets == "authors" and (missing := _found(videos).missing):
         raise UserError(
             f"{videos} is not complete: {some(missing)} missing. Unpack {FOLDER}.zip again, or "

@@ -70,6 +70,15 @@ def test_pictures_are_episodes_in_order_whose_square_middle_is_kept(
         assert each.frames.shape == (1, 8, 8, 3) and (each.frames == 10 * number).all()
 
 
+def test_the_thesis_tested_on_a_part_of_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celeba, "NEXT", 2)
+    found = copies.collect(celeba, settings(sets="first_20000"), folder)
+    assert [each.origin for each in found if each.part == "test"] == ["000006.png", "000007.png"]
+    assert len(found) == 7
+
+
 def test_with_a_hole_an_episode_is_its_task_and_its_answer(folder: Path) -> None:
     found = copies.collect(celeba, settings(hole=4), folder)
     assert copies.same(copies.collect(celeba, settings(hole=4), folder, workers=2), found)
