@@ -39,7 +39,7 @@ class IndexNoise(Strict):
         return self.sigma if self.sigma_is == "deviation" else math.sqrt(self.sigma)
 
     def move(self, ids: Tensor, codes: int, numbers: Numbers) -> Tensor:
-        """Return indices (...), int64 in 0..codes-1, each moved by a number of its own.
+        """Return indices of the shape of `ids`, in 0..codes-1, each moved by a number of its own.
 
         Without noise nothing is drawn, and the indices are those that came.
         """
@@ -59,7 +59,7 @@ class IndexNoise(Strict):
         return _within(moved, codes, self.border)
 
     def below(self) -> Tensor:
-        """Return P(n < r) for offsets r from -reach to reach + 1, float64, from 0 to 1."""
+        """Return P(n < r) for offsets r from -reach to reach + 1: (R,) float64, from 0 to 1."""
         deviation = self.deviation
         reach = math.ceil(DEVIATIONS * deviation) + 1
         offsets_R = torch.arange(-reach, reach + 1, dtype=torch.float64)
