@@ -1,0 +1,69 @@
+"""How well do training and test clips come back, with no noise on any index?
+
+Coppock (2020, figures 4.7 and 4.8) shows the loss of both sets against the width of the noise, and
+reconstructions of test pictures. In training the loss has noise, which is in a training's record;
+here neither set has, so that what differs between them is not the noise.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from foreframe.evaluation import columns
+from foreframe.metrics.mse import standardised_mse
+from foreframe.metrics.ssim import ssim
+from foreframe.questions import QuestionSettings
+from foreframe.questions.subject import TEST, TRAIN, Answer, Subject, likeness
+
+NAMES = ("mse", "psnr", "ssim")
+
+
+class Settings(QuestionSettings):
+    """Nothing of its own."""
+
+    kind: Literal["reconstruction"]
+
+
+def answer(subject: Subject, settings: Settings) -> Answer:
+    """Return `mse`, `psnr` and `ssim` of both sets; store `real` and `decoded` test clips.
+
+    The squared error is on the scale of the model's view, before anything is rounded; PSNR, in dB,
+    and SSIM are of 8-bit frames. By clip stands the squared error.
+
+    Raises:
+        UserError: frames are smaller than the window of SSIM.
+    """
+    found = {name: columns.join(_scores(subject, name)) for name in (TRAIN, TEST)}
+    _store(subject, settings.show)
+    values: dict[str, Any] = {
+        metric: {name: columns.mean(found[name][metric]) for name in found} for metric in NAMES
+    }
+    return Answer(values, per_clip={"mse": found[TEST]["mse"]})
+
+
+def _scores(subject: Subject, name: str) -> Iterator[dict[str, Tensor]]:
+    """Yield the scores (B,) of each batch of a set, by metric."""
+    for batch in subject.batches(name):
+        x_BCTHW = subject.model.reconstruct(batch.x).float()
+        made_BTHWC = subject.shown(x_BCTHW)
+        yield {
+            "mse": standardised_mse(batch.x, x_BCTHW).cpu(),
+            "psnr": likeness(batch.frames, made_BTHWC),
+            "ssim": ssim(batch.frames, made_BTHWC).mean(dim=1),
+        }
+
+
+def _store(subject: Subject, show: int) -> None:
+    """Store the first test clips, and what becomes of them."""
+    real: list[Tensor] = []
+    decoded: list[Tensor] = []
+    for batch in subject.batches(TEST):
+        left = max(show - sum(map(len, real)), 0)
+        real.append(batch.frames[:left])
+        decoded.append(subject.shown(subject.model.reconstruct(batch.x))[:left])
+        if sum(map(len, real)) >= show:
+            break
+    subject.store("real", torch.cat(real))
+    subject.store("decoded", torch.cat(decoded))

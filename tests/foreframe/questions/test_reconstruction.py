@@ -1,0 +1,53 @@
+"""Reconstructions of a decoder that is exact, and of one that is off by a known amount."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from foreframe.questions import reconstruction
+from foreframe.randomness import generator
+from tests.foreframe.questions import hand_made
+
+TRAIN = hand_made.blocks(generator(0, "grey").integers(60, 200, (9, 8, 8)))
+TEST = hand_made.flat(*range(50, 60))
+
+
+def test_what_is_exact_has_no_error(tmp_path: Path) -> None:
+    answer, arrays = hand_made.asked(
+        tmp_path / "a.h5", reconstruction, {"show": 9}, hand_made.model(), TEST, train=TRAIN
+    )
+    for name in ("train", "test"):
+        assert answer.values["mse"][name]["mean"] == pytest.approx(0, abs=1e-12)
+        assert answer.values["psnr"][name]["mean"] == 100
+        assert answer.values["ssim"][name]["mean"] == pytest.approx(1)
+    assert torch.equal(arrays["real"], TEST[:9]) and torch.equal(arrays["decoded"], TEST[:9])
+
+
+def test_errors_are_on_the_scale_of_the_view_and_of_both_sets(tmp_path: Path) -> None:
+    off = 10 / 255
+    answer, _ = hand_made.asked(
+        tmp_path / "a.h5",
+        reconstruction,
+        {"show": 0},
+        hand_made.model(off=off),
+        TEST,
+        train=TRAIN,
+    )
+    for name in ("train", "test"):
+        found = answer.values["mse"][name]
+        assert found["mean"] == pytest.approx(off**2, rel=1e-4)
+        assert found["low"] == pytest.approx(found["high"], rel=1e-4)
+        psnr = -20 * torch.tensor(off).log10().item()
+        assert answer.values["psnr"][name]["mean"] == pytest.approx(psnr, rel=1e-4)
+    assert answer.values["mse"]["train"]["clips"] == 9
+    assert answer.per_clip["mse"].shape == (10,)
+
+
+def test_a_top_alone_blurs_what_the_bottom_would_say(tmp_path: Path) -> None:
+    answer, _ = hand_made.asked(
+        tmp_path / "a.h5", reconstruction, {"show": 0}, hand_made.model(1.0, 0.0), TEST, train=TRAIN
+    )
+    # Flat test clips come back, training clips of small blocks do not.
+    assert answer.values["psnr"]["test"]["mean"] == 100
+    assert answer.values["ssim"]["train"]["mean"] < 0.9
