@@ -52,6 +52,12 @@ def test_a_toy_learns(made: Path, name: str) -> None:
     assert losses[-1] < losses[0]
 
 
+def test_codes_of_a_toy_are_asked_about_and_read(made: Path) -> None:
+    assert 0 < read(made, "answer.json")["blocks"]["spread"]["mean"] < 1
+    found = read(made, "classes.json")
+    assert found["accuracy"]["mean"] > 1.5 * found["chance"]
+
+
 def test_players_of_a_prior_without_density_have_curves_of_their_own(made: Path) -> None:
     record = read(made, "prior.json")
     assert {"critic_loss", "generator_loss", "real"} <= record["curve"][0].keys()

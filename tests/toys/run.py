@@ -7,10 +7,12 @@ from typing import Any
 from foreframe.running import stage
 from stages import (
     analyse,
+    classify_latents,
     collect,
     evaluate,
     extract_latents,
     measure_colours,
+    question,
     sample,
     split,
     train_autoencoder,
@@ -83,6 +85,11 @@ PARAMS: dict[str, Any] = {
     "protocol": {"futures": FUTURES, "measures": MEASURES},
     "evaluation": {"batch_size": 8},
     "analysis": {"kind": "toy", "clips": 9, "show": 2},
+    "question": {"kind": "index_pictures", "clips": 9, "show": 2},
+    "probing": {
+        "kind": "index_linear", "level": "blocks", "label": "class", "sets": ["train", "test"],
+        "folds": 2, "training": TRAINING,
+    },
 }  # fmt: skip
 
 
@@ -129,6 +136,12 @@ def main() -> None:
     run(
         analyse, **data, models="predictor.safetensors", found="analysis.json", arrays="analysis.h5"
     )
+    coded = {"model": "autoencoder.safetensors", "frames": "frames.h5"}
+    run(question, **{**data, **coded}, found="answer.json", arrays="answer.h5")
+    run(
+        classify_latents, **coded, latents="latents.h5", classifier="probing",
+        found="classes.json", arrays="classes.h5",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
