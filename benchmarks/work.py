@@ -7,7 +7,7 @@ import functools
 
 import torch
 
-from foreframe.networks.attention import CausalAttention
+from foreframe.networks.attention import CausalAttention, CausalHeads
 from foreframe.networks.causal import CausalConv3d
 from foreframe.priors.engines import Engine, Step, operations
 from foreframe.priors.engines.naive import Naive
@@ -41,7 +41,7 @@ def moved(prior: SnailPrior, kind: type[Engine], step: Step, clips: int) -> floa
             outputs, inputs = module.weight.shape[:2]
             kept += inputs * len(module.offsets())
             above += outputs * inputs * sum(offset[:2] != (0, 0) for offset in module.offsets())
-        elif isinstance(module, CausalAttention):
+        elif isinstance(module, CausalAttention | CausalHeads):
             kept += step.last * (module.key.out_channels + module.value.out_channels)
     weights = live_weights(prior)
     if kind is Naive:

@@ -8,12 +8,15 @@ Shapes: B batch, C channels, T H W grid, O output channels, K codes, kt kh kw ke
 """
 
 import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
-from foreframe.networks.initialization import draw
+from foreframe.networks.initialization import convolution
 from foreframe.randomness import Numbers
 
 Offset = tuple[int, int, int]
@@ -42,7 +45,10 @@ class CausalConv3d(nn.Module):
 
     def draw(self, numbers: Numbers) -> None:
         """Draw weight and bias as PyTorch draws those of a convolution."""
-        draw(self.weight, self.bias, numbers)
+        convolution(self, numbers)
+        if parametrize.is_parametrized(self):
+            # Of a weight's length masked taps must be no part: at 0 their gradient is 0 as well.
+            setattr(self, "weight", self.weight * self.mask)  # noqa: B010
 
     def offsets(self) -> list[Offset]:
         """Return the (time, row, column) steps from an output to the inputs that it sees."""
@@ -68,7 +74,8 @@ class CausalConv3d(nn.Module):
             tuple(step + at for step, at in zip(offset, self.origin, strict=True))
             for offset in self.offsets()
         ]
-        return torch.stack([self.weight[:, :, t, y, x] for t, y, x in indices])
+        weight = self.weight  # read once: it may be normalised
+        return torch.stack([weight[:, :, t, y, x] for t, y, x in indices])
 
     def _mask(self) -> Tensor:
         live = set(self.offsets())
@@ -76,11 +83,26 @@ class CausalConv3d(nn.Module):
         return torch.tensor(flags, dtype=self.weight.dtype).view(self.kernel)
 
 
-class CausalEmbedding(CausalConv3d):
-    """A causal convolution over one-hot codes, computed by looking its weights up.
+class LookUp(ABC):
+    """Causal convolution of one-hot codes, computed by looking the weights of codes up.
 
     Codes that are not known (and those outside the grid) are all-zero vectors, not code 0.
     """
+
+    codes: int  # K
+
+    @abstractmethod
+    def offsets(self) -> list[Offset]:
+        """Return the (time, row, column) steps from an output to the codes that it sees."""
+
+    @abstractmethod
+    def tables(self) -> Tensor:
+        """Return a table of vectors for each offset, the last of them zero: (taps, K+1, O)."""
+
+    @property
+    @abstractmethod
+    def shift(self) -> Tensor:
+        """What is added to every output (O,)."""
 
     def look_up(self, codes_BTHW: Tensor, known: Tensor | None) -> Tensor:
         """Convolve codes 0..K-1: (B,T,H,W) int64 -> (B,O,T,H,W).
@@ -90,34 +112,75 @@ class CausalEmbedding(CausalConv3d):
         codes = self.blank(codes_BTHW, known)
         t, h, w = codes.shape[1:]
         before, after = self._borders()
-        blank = self.weight.shape[1]
         padded = functional.pad(
             codes,
             (before[2], after[2], before[1], after[1], before[0], after[0]),
-            value=blank,
+            value=self.codes,
         )
-        outputs = self.bias.expand(*codes.shape, -1)
+        outputs = self.shift.expand(*codes.shape, -1)
         for (dt, dy, dx), table_KO in zip(self.offsets(), self.tables(), strict=True):
             at = (before[0] + dt, before[1] + dy, before[2] + dx)
             seen = padded[:, at[0] : at[0] + t, at[1] : at[1] + h, at[2] : at[2] + w]
             outputs = outputs + functional.embedding(seen, table_KO)
         return outputs.movedim(-1, 1)
 
-    def tables(self) -> Tensor:
-        """Return a table of vectors for each offset, the last of them zero: (taps, K+1, O)."""
-        return functional.pad(self.taps().transpose(1, 2), (0, 0, 0, 1))
-
     def blank(self, codes: Tensor, known: Tensor | None) -> Tensor:
         """Return codes (B,T,H,W) with those that are not known replaced by K, the zero vector."""
-        if known is None:
-            return codes
-        return torch.where(known.bool(), codes, self.weight.shape[1])
+        return codes if known is None else torch.where(known.bool(), codes, self.codes)
 
     def _borders(self) -> tuple[Offset, Offset]:
         columns = list(zip(*self.offsets(), strict=True))
         before = tuple(max(0, -min(column)) for column in columns)
         after = tuple(max(0, max(column)) for column in columns)
         return (before[0], before[1], before[2]), (after[0], after[1], after[2])
+
+
+class CausalEmbedding(CausalConv3d, LookUp):
+    """A causal convolution over one-hot codes."""
+
+    def __init__(
+        self, codes: int, outputs: int, kernel: Kernel, origin: Kernel, sees_itself: bool
+    ) -> None:
+        super().__init__(codes, outputs, kernel, origin, sees_itself)
+        self.codes = codes
+
+    def tables(self) -> Tensor:
+        """Return a table of vectors for each offset, the last of them zero: (taps, K+1, O)."""
+        return functional.pad(self.taps().transpose(1, 2), (0, 0, 0, 1))
+
+    @property
+    def shift(self) -> Tensor:
+        """The bias (O,)."""
+        return self.bias
+
+
+class SummedEmbeddings(nn.Module, LookUp):
+    """The sum of causal convolutions over the same one-hot codes, with kernels of their own."""
+
+    def __init__(self, parts: Sequence[CausalEmbedding]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.codes = parts[0].codes
+
+    def offsets(self) -> list[Offset]:
+        """Return the steps of all parts, each once."""
+        return sorted({offset for part in self._each() for offset in part.offsets()})
+
+    def tables(self) -> Tensor:
+        """Return for each offset the sum of its tables: (taps, K+1, O)."""
+        found: dict[Offset, Tensor] = {}
+        for part in self._each():
+            for offset, table_KO in zip(part.offsets(), part.tables(), strict=True):
+                found[offset] = found[offset] + table_KO if offset in found else table_KO
+        return torch.stack([found[offset] for offset in self.offsets()])
+
+    @property
+    def shift(self) -> Tensor:
+        """The sum of all biases (O,)."""
+        return torch.stack([part.bias for part in self._each()]).sum(dim=0)
+
+    def _each(self) -> list[CausalEmbedding]:
+        return [part for part in self.parts if isinstance(part, CausalEmbedding)]
 
 
 def corner(inputs: int, outputs: int, kernel: Kernel) -> CausalConv3d:

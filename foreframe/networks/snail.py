@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foreframe.networks.attention import CausalAttention, coordinates
+from foreframe.networks.dropout import NONE, Dropout
 
 Convolution = Callable[[int, int], nn.Module]  # (inputs, outputs) -> a layer that keeps the grid
 Grid = tuple[int, int, int]
@@ -29,17 +30,42 @@ class Attention:
 
 
 class GatedResidualLayer(nn.Module):
-    """x + a * sigmoid(b), with (a, b) = conv(elu(conv(elu(x)))) (Xu 2022, Figure 4.5)."""
+    """x + a * sigmoid(b), with (a, b) = conv(elu(conv(elu(x)))) (Xu 2022, Figure 4.5).
 
-    def __init__(self, channels: int, convolution: Convolution) -> None:
+    Where the layer is given them, 1x1x1 convolutions of an aside (after ELU) and of a condition are
+    added to what the first and the second convolution make (Salimans et al. 2017).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        convolution: Convolution,
+        hidden: int | None = None,
+        aside: nn.Conv3d | None = None,
+        condition: nn.Conv3d | None = None,
+    ) -> None:
         super().__init__()
-        self.first = convolution(channels, channels)
-        self.second = convolution(channels, 2 * channels)
+        hidden = channels if hidden is None else hidden
+        self.first = convolution(channels, hidden)
+        self.second = convolution(hidden, 2 * channels)
+        self.aside = aside
+        self.condition = condition
 
-    def forward(self, x_BFTHW: Tensor) -> Tensor:
-        """Return a tensor of the input's shape."""
-        hidden = functional.elu(self.first(functional.elu(x_BFTHW)))
-        return x_BFTHW + functional.glu(self.second(hidden), dim=1)
+    def forward(
+        self,
+        x_BFTHW: Tensor,
+        aside_BATHW: Tensor | None = None,
+        condition_BCTHW: Tensor | None = None,
+        dropout: Dropout = NONE,
+    ) -> Tensor:
+        """Return a tensor of the input's shape; `dropout` acts between the convolutions."""
+        hidden = self.first(functional.elu(x_BFTHW))
+        if self.aside is not None and aside_BATHW is not None:
+            hidden = hidden + self.aside(functional.elu(aside_BATHW))
+        gated = self.second(dropout(functional.elu(hidden)))
+        if self.condition is not None and condition_BCTHW is not None:
+            gated = gated + self.condition(condition_BCTHW)
+        return x_BFTHW + functional.glu(gated, dim=1)
 
 
 class Block(nn.Module):
@@ -107,5 +133,9 @@ class Trunk(nn.Module):
         x = start_BFTHW
         for block in self.each_block():
             x = x + block(x, start_BFTHW, where)
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.head(self.close(x))
         return logits
+
+    def close(self, x: Tensor) -> Tensor:
+        """Return what the head reads of the last features, of any shape."""
+        return x

@@ -156,10 +156,7 @@ class AutoregressivePrior(Prior, SingleLoss):
 
     def log_prob(self, codes_BTHW: Tensor, condition: Tensor | None) -> Tensor:
         """Return the log-probability of every code given those before it: (B,t,H,W) nats, <= 0."""
-        # float32 at least: a half-precision softmax over hundreds of codes is too coarse.
-        logits = self.logits(codes_BTHW, condition)
-        logits = logits if logits.element_size() >= 4 else logits.float()
-        return -functional.cross_entropy(logits, codes_BTHW, reduction="none")
+        return log_likelihood(self.logits(codes_BTHW, condition), codes_BTHW)
 
     def loss(self, batch: Mapping[str, Tensor], moment: Moment) -> dict[str, Tensor]:
         """Return the mean negative log-likelihood of a code, in nats, a scalar.
@@ -169,6 +166,13 @@ class AutoregressivePrior(Prior, SingleLoss):
         """
         log_prob = self.log_prob(batch[self.settings.level], self.condition(batch))
         return {"loss": -log_prob.mean()}
+
+
+def log_likelihood(logits_BKtHW: Tensor, codes_BtHW: Tensor) -> Tensor:
+    """Return the log-probability (B,t,H,W) of each code, in nats."""
+    # float32 at least: a half-precision softmax over hundreds of codes is too coarse.
+    logits = logits_BKtHW if logits_BKtHW.element_size() >= 4 else logits_BKtHW.float()
+    return -functional.cross_entropy(logits, codes_BtHW, reduction="none")
 
 
 ROLE: Role[Prior] = Role(SCHEMA, PACKAGE, Given)

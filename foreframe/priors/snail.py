@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from foreframe.errors import UserError
-from foreframe.networks.causal import CausalEmbedding
+from foreframe.networks.causal import CausalEmbedding, SummedEmbeddings
+from foreframe.networks.image_snail import PixelTrunk
 from foreframe.networks.snail import Trunk
 from foreframe.priors import ACTIONS, AutoregressivePrior
 from foreframe.priors.actions import ActionInput
@@ -22,9 +23,11 @@ WHOLE: Box = (slice(None), slice(None), slice(None))
 class SnailPrior(AutoregressivePrior):
     """A prior with an input layer, a trunk and perhaps actions; a kind's constructor makes them."""
 
-    input: CausalEmbedding
-    trunk: Trunk
+    input: CausalEmbedding | SummedEmbeddings
+    trunk: Trunk | PixelTrunk
     action_input: ActionInput | None
+    # The condition is added to the trunk's first features; otherwise each of its layers is told.
+    adds_condition = True
 
     def above(self, latents: Mapping[str, Tensor], box: Box) -> Tensor | None:
         """Return features (B,F,t,h,w) of the levels above, in a box; None: they have no effect."""

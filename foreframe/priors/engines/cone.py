@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foreframe.networks.causal import CausalConv3d
-from foreframe.networks.snail import GatedResidualLayer
+from foreframe.networks.causal import CausalConv3d, LookUp
+from foreframe.networks.snail import Block
 from foreframe.priors.engines import schedule
+from foreframe.priors.engines.layers import gated
 from foreframe.priors.snail import SnailPrior
 
 GATHERED = 2**25  # bytes that a layer may gather at once
@@ -45,28 +46,32 @@ class Cone:
     def __init__(self, prior: SnailPrior) -> None:
         assert not schedule.has_attention(prior), "with attention a position hangs on all before it"
         self._prior = prior
-        self._layers = [
-            [layer for layer in block.layers if isinstance(layer, GatedResidualLayer)]
-            for block in prior.trunk.each_block()
-        ]
+        self._layers = [gated(block) for block in prior.trunk.each_block()]
 
     def logits(
         self, codes_1THW: Tensor, latents: Mapping[str, Tensor], positions_D: Tensor
     ) -> Tensor:
         """Return logits (D,K) at sorted positions of one clip's codes; `latents` as `condition`."""
-        needed = self._needed(positions_D)
-        x = Field(needed[-1], self._first(codes_1THW, latents, needed.pop()))
-        for block, layers in zip(self._prior.trunk.each_block(), self._layers, strict=True):
+        trunk, needed = self._prior.trunk, self._needed(positions_D)
+        x, condition = self._first(codes_1THW, latents, needed.pop())
+        for block, layers in zip(trunk.each_block(), self._layers, strict=True):
             y = x
             for layer in layers:
                 hidden = self._convolve(layer.first, y.map(functional.elu), needed.pop())
                 after = needed.pop()
-                gated = self._convolve(layer.second, hidden.map(functional.elu), after)
-                y = Field(after, y.at(after) + functional.glu(gated.values, dim=-1))
-            total = functional.elu(_pointwise(block.local, functional.elu(y.values)))
-            added = functional.elu(_pointwise(block.out, functional.elu(total)))
-            x = Field(y.positions, x.at(y.positions) + added)
-        return _pointwise(self._prior.trunk.head, x.values)
+                both = self._convolve(layer.second, hidden.map(functional.elu), after).values
+                if layer.condition is not None and condition is not None:
+                    both = both + _pointwise(layer.condition, condition.at(after))
+                y = Field(after, y.at(after) + functional.glu(both, dim=-1))
+            if isinstance(block, Block):
+                total = functional.elu(_pointwise(block.local, functional.elu(y.values)))
+                added = functional.elu(_pointwise(block.out, functional.elu(total)))
+                x = Field(y.positions, x.at(y.positions) + added)
+            else:
+                assert isinstance(block.out, nn.Conv3d)
+                where_PX = trunk.where.flatten(1).T[y.positions]
+                x = Field(y.positions, _pointwise(block.out, torch.cat([y.values, where_PX], 1)))
+        return _pointwise(trunk.head, trunk.close(x.values))
 
     def _needed(self, positions_D: Tensor) -> list[Tensor]:
         """Return where each convolution's output is needed, last to first, then the first features.
@@ -77,6 +82,7 @@ class Cone:
         for layers in reversed(self._layers):
             for layer in reversed(layers):
                 for convolution in (layer.second, layer.first):
+                    assert isinstance(convolution, CausalConv3d)
                     seen_PO = self._seen(convolution, found[-1])
                     inside = seen_PO < self._count
                     found.append(torch.cat([found[-1], seen_PO[inside]]).unique())
@@ -87,9 +93,8 @@ class Cone:
         frames, rows, columns = self._prior.grid
         return frames * rows * columns
 
-    def _seen(self, layer: nn.Module, positions_P: Tensor) -> Tensor:
+    def _seen(self, layer: CausalConv3d | LookUp, positions_P: Tensor) -> Tensor:
         """Return the positions (P,O) at a layer's offsets; N for those outside the grid."""
-        assert isinstance(layer, CausalConv3d)
         offsets_O3 = torch.tensor(layer.offsets(), device=positions_P.device)
         sizes_3 = torch.tensor(self._prior.grid, device=positions_P.device)
         places_PO3 = self._places(positions_P)[:, None] + offsets_O3
@@ -106,22 +111,25 @@ class Cone:
 
     def _first(
         self, codes_1THW: Tensor, latents: Mapping[str, Tensor], positions_P: Tensor
-    ) -> Tensor:
-        """Return the trunk's first features (P,F)."""
+    ) -> tuple[Field, Field | None]:
+        """Return the trunk's first features (P,F), and what its layers are told (P,C)."""
         layer = self._prior.input
         codes_M = functional.pad(codes_1THW.flatten(), (0, 1), value=self._prior.codebook_size)
         codes_PO = codes_M[self._seen(layer, positions_P)]
         tables_OKF = layer.tables()
         each_O = torch.arange(len(tables_OKF), device=codes_PO.device)
-        start_PF = tables_OKF[each_O, codes_PO].sum(dim=1) + layer.bias
+        start_PF = tables_OKF[each_O, codes_PO].sum(dim=1) + layer.shift
         places_P3 = self._places(positions_P)
         first, last = places_P3.amin(dim=0).tolist(), places_P3.amax(dim=0).tolist()
         box = tuple(slice(low, high + 1) for low, high in zip(first, last, strict=True))
         features = self._prior.condition_in(latents, (box[0], box[1], box[2]))
         if features is None:
-            return start_PF
+            return Field(positions_P, start_PF), None
         time, row, column = (places_P3 - places_P3.amin(dim=0)).unbind(dim=-1)
-        return start_PF + features[0, :, time, row, column].T
+        condition_PC = features[0, :, time, row, column].T
+        if self._prior.adds_condition:
+            return Field(positions_P, start_PF + condition_PC), None
+        return Field(positions_P, start_PF), Field(positions_P, condition_PC)
 
     def _convolve(self, layer: nn.Module, field: Field, positions_P: Tensor) -> Field:
         """Return a convolution's outputs at positions whose neighbours the field holds."""

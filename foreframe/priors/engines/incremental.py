@@ -9,11 +9,11 @@ K codes.
 import torch
 from torch import Tensor
 
-from foreframe.networks.attention import CausalAttention
+from foreframe.networks.attention import CausalAttention, CausalHeads
 from foreframe.networks.causal import CausalConv3d
 from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Engine, Step, schedule
-from foreframe.priors.engines.layers import CachedBlock, Input, Neighbours, Parts, Seen
+from foreframe.priors.engines.layers import Beside, Input, Neighbours, Parts, Seen, cached
 from foreframe.priors.snail import SnailPrior
 
 GATHERED = 2**23  # bytes that one layer may gather at once while the given codes are read
@@ -30,9 +30,10 @@ class Incremental(Engine):
         super().__init__(prior, codes_BM, start, condition)
         parts = self._parts()
         self._neighbours = Neighbours(prior.grid, codes_BM)
-        self._input = Input(prior.input, codes_BM, condition)
-        self._where_N3 = prior.trunk.where.flatten(1).T.contiguous()
-        self._blocks = [CachedBlock(block, parts) for block in prior.trunk.each_block()]
+        self._input = Input(prior.input, codes_BM)
+        self._condition_BNC = None if condition is None else condition.flatten(2).transpose(1, 2)
+        self._where_NX = prior.trunk.where.flatten(1).T.contiguous()
+        self._blocks = [cached(block, parts) for block in prior.trunk.each_block()]
         self._head = parts.pointwise(prior.trunk.head)
         self._read(start)
 
@@ -50,7 +51,7 @@ class Incremental(Engine):
         for module in prior.trunk.modules():
             if isinstance(module, CausalConv3d):
                 kept += (count + 1) * module.weight.shape[1]
-            elif isinstance(module, CausalAttention):
+            elif isinstance(module, CausalAttention | CausalHeads):
                 kept += count * (module.key.out_channels + module.value.out_channels)
         return kept * prior.trunk.head.weight.element_size()
 
@@ -71,7 +72,7 @@ class Incremental(Engine):
         return Parts(self.codes_BM)
 
     def _pass(self, step: Step, seen: Seen) -> Tensor:
-        return self._head(self._features(step, seen), seen)
+        return self._head(self.prior.trunk.close(self._features(step, seen)), step, seen)
 
     def _read(self, count: int) -> None:
         """Keep what the first `count` positions, whose codes are given, leave for later ones."""
@@ -90,12 +91,17 @@ class Incremental(Engine):
         return max(1, GATHERED // (floats * size))
 
     def _features(self, step: Step, seen: Seen) -> Tensor:
-        where_P3 = self._where_N3.index_select(0, step.positions)
-        first_BPF = self._input(step, seen)
-        where_BP3 = where_P3.expand(len(first_BPF), -1, -1)
-        return self._through(first_BPF, torch.cat([first_BPF, where_BP3], dim=-1), step, seen)
+        start_BPF, condition_BPC = self._input(seen), None
+        if self._condition_BNC is not None:
+            condition_BPC = self._condition_BNC.index_select(1, step.positions)
+            if self.prior.adds_condition:
+                start_BPF, condition_BPC = start_BPF + condition_BPC, None
+        where_PX = self._where_NX.index_select(0, step.positions)
+        where_BPX = where_PX.expand(len(start_BPF), -1, -1)
+        return self._through(Beside(start_BPF, where_BPX, condition_BPC), step, seen)
 
-    def _through(self, x_BPF: Tensor, start_BPX: Tensor, step: Step, seen: Seen) -> Tensor:
+    def _through(self, beside: Beside, step: Step, seen: Seen) -> Tensor:
+        x_BPF = beside.start
         for block in self._blocks:
-            x_BPF = x_BPF + block(x_BPF, start_BPX, step, seen)
+            x_BPF = block(x_BPF, beside, step, seen)
         return x_BPF

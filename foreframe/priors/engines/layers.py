@@ -9,12 +9,16 @@ Shapes: B clips, N = T*H*W positions in raster order, M = N + 1 (the last one is
 and zero), P positions of a step, F channels, D key and E value channels, O offsets, K codes.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foreframe.networks.attention import CausalAttention
-from foreframe.networks.causal import CausalConv3d, CausalEmbedding, Offset
+from foreframe.networks.attention import CausalAttention, CausalHeads
+from foreframe.networks.causal import CausalConv3d, LookUp, Offset
+from foreframe.networks.image_snail import PixelBlock
 from foreframe.networks.snail import Block, GatedResidualLayer
 from foreframe.priors import Grid
 from foreframe.priors.engines import Step, schedule
@@ -62,27 +66,43 @@ class Seen:
         return self._found[offsets]
 
 
-class Input:
-    """The input layer: one vector for each code it sees, their sum, and the condition."""
+@dataclass(frozen=True)
+class Beside:
+    """What blocks are told beside the features of the step's positions.
 
-    def __init__(self, layer: CausalEmbedding, codes_BM: Tensor, condition: Tensor | None) -> None:
+    Attributes:
+        start: the trunk's first features (B,P,F).
+        where: the positions' coordinates (B,P,2 or 3).
+        condition: what each layer is told of the levels above (B,P,C); None: nothing.
+    """
+
+    start: Tensor
+    where: Tensor
+    condition: Tensor | None
+
+    def only(self) -> "Beside":
+        """Return this without the axis of positions, of which there is one."""
+        condition = None if self.condition is None else self.condition[:, 0]
+        return Beside(self.start[:, 0], self.where[:, 0], condition)
+
+
+class Input:
+    """The input layer: one vector for each code it sees, and their sum."""
+
+    def __init__(self, layer: LookUp, codes_BM: Tensor) -> None:
         tables = layer.tables()
         self._offsets = tuple(layer.offsets())
         self._codes_BM = codes_BM
         self._vectors = tables.flatten(0, 1).contiguous()  # a code's vector for offset o is in
         self._first_O = torch.arange(len(tables), device=tables.device) * tables.shape[1]  # row o
-        self._bias_F = layer.bias
-        self._condition_BNF = None if condition is None else condition.flatten(2).transpose(1, 2)
+        self._bias_F = layer.shift
 
-    def __call__(self, step: Step, seen: Seen) -> Tensor:
-        """Return the trunk's first features (B,P,F)."""
+    def __call__(self, seen: Seen) -> Tensor:
+        """Return the sum (B,P,F)."""
         codes = self._codes_BM.flatten().index_select(0, seen.through(self._offsets))
         codes_BPO = codes.view(len(self._codes_BM), -1, len(self._offsets))
         vectors_BPOF = functional.embedding(codes_BPO + self._first_O, self._vectors)
-        start_BPF = vectors_BPOF.sum(dim=2) + self._bias_F
-        if self._condition_BNF is None:
-            return start_BPF
-        return start_BPF + self._condition_BNF.index_select(1, step.positions)
+        return vectors_BPOF.sum(dim=2) + self._bias_F
 
 
 class Pointwise:
@@ -93,7 +113,7 @@ class Pointwise:
         self._weight_FC = torch.cat([layer.weight.flatten(1) for layer in layers])
         self._bias_F = torch.cat([_bias(layer) for layer in layers])
 
-    def __call__(self, inputs_BPC: Tensor, seen: Seen) -> Tensor:
+    def __call__(self, inputs_BPC: Tensor, step: Step, seen: Seen) -> Tensor:
         """Return (B,P,F)."""
         return functional.linear(inputs_BPC, self._weight_FC, self._bias_F)
 
@@ -135,7 +155,7 @@ class Attention:
 
     def __call__(self, inputs_BPC: Tensor, step: Step, seen: Seen) -> Tensor:
         """Return (B,P,E)."""
-        found = self._project(inputs_BPC, seen)
+        found = self._project(inputs_BPC, step, seen)
         query_BPD, key_BPD, value_BPE = found.split(self._sizes, dim=-1)
         self._keys_BND.index_copy_(1, step.positions, key_BPD)
         self._values_BNE.index_copy_(1, step.positions, value_BPE)
@@ -152,15 +172,58 @@ class Attention:
         return weights_BPn.masked_fill(later_Pn, 0) @ self._values_BNE[:, : step.last]
 
 
+class HeadsAttention:
+    """Attention of several heads that keeps their keys and values; see `CausalHeads`.
+
+    G heads of D channels each; Q features that queries are made of.
+    """
+
+    def __init__(self, layer: CausalHeads, parts: "Parts") -> None:
+        self._query = parts.pointwise(layer.query)
+        self._keep = parts.pointwise(layer.key, layer.value)
+        self._heads = layer.heads
+        batch, count = len(parts.codes_BM), parts.codes_BM.shape[1] - 1
+        size = layer.key.out_channels // self._heads
+        self._scale = size**-0.5
+        self._keys_BGND = layer.key.weight.new_zeros(batch, self._heads, count, size)
+        self._values_BGND = torch.zeros_like(self._keys_BGND)
+
+    def __call__(self, queries: Tensor, inputs: Tensor, step: Step, seen: Seen) -> Tensor:
+        """Return (B,P,E) for queries (B,P,Q) and inputs (B,P,C); all of them may lack P."""
+        key, value = self._keep(inputs, step, seen).chunk(2, dim=-1)
+        self._keys_BGND.index_copy_(2, step.positions, self._apart(key))
+        self._values_BGND.index_copy_(2, step.positions, self._apart(value))
+        query_BGPD = self._apart(self._query(queries, step, seen)) * self._scale
+        # Keys from the last position on are seen by none of the step's positions.
+        scores_BGPn = query_BGPD @ self._keys_BGND[:, :, : step.last].transpose(2, 3)
+        later_Pn = torch.arange(step.last, device=scores_BGPn.device) >= step.positions[:, None]
+        weights_BGPn = scores_BGPn.masked_fill(later_Pn, -torch.inf).softmax(dim=-1)
+        # Filled once more, because a softmax over nothing (the first position) is not a number.
+        weights_BGPn = weights_BGPn.masked_fill(later_Pn, 0)
+        found_BGPD = weights_BGPn @ self._values_BGND[:, :, : step.last]
+        return found_BGPD.transpose(1, 2).reshape(*queries.shape[:-1], -1)
+
+    def _apart(self, features: Tensor) -> Tensor:
+        """Return features (B,P,G*D) or (B,G*D) by heads: (B,G,P,D)."""
+        size = features.shape[-1] // self._heads
+        return features.view(len(features), -1, self._heads, size).transpose(1, 2)
+
+
 class Parts:
     """Makes the layers that keep; an engine with other ways of computing them makes others."""
 
     def __init__(self, codes_BM: Tensor) -> None:
         self.codes_BM = codes_BM
 
-    def convolution(self, layer: nn.Module) -> Convolution:
+    def layer(self, layer: nn.Module) -> "Convolution | Pointwise":
+        """Return a causal convolution, or a 1x1x1 one."""
+        if isinstance(layer, CausalConv3d):
+            return self.convolution(layer)
+        assert isinstance(layer, nn.Conv3d)
+        return self.pointwise(layer)
+
+    def convolution(self, layer: CausalConv3d) -> Convolution:
         """Return a convolution that keeps its inputs."""
-        assert isinstance(layer, CausalConv3d)
         return Convolution(layer, self.codes_BM)
 
     def pointwise(self, *layers: nn.Conv3d) -> Pointwise:
@@ -177,41 +240,95 @@ class Layer:
     """A gated residual layer; see `GatedResidualLayer`."""
 
     def __init__(self, layer: GatedResidualLayer, parts: Parts) -> None:
-        self._first = parts.convolution(layer.first)
-        self._second = parts.convolution(layer.second)
+        self._first = parts.layer(layer.first)
+        self._second = parts.layer(layer.second)
+        self._aside = None if layer.aside is None else parts.pointwise(layer.aside)
+        self._condition = None if layer.condition is None else parts.pointwise(layer.condition)
 
-    def __call__(self, x_BPF: Tensor, step: Step, seen: Seen) -> Tensor:
+    def __call__(
+        self,
+        x_BPF: Tensor,
+        step: Step,
+        seen: Seen,
+        aside_BPA: Tensor | None = None,
+        condition_BPC: Tensor | None = None,
+    ) -> Tensor:
         """Return (B,P,F)."""
-        hidden = functional.elu(self._first(functional.elu(x_BPF), step, seen))
-        return x_BPF + functional.glu(self._second(hidden, step, seen), dim=-1)
+        hidden = self._first(functional.elu(x_BPF), step, seen)
+        if self._aside is not None and aside_BPA is not None:
+            hidden = hidden + self._aside(functional.elu(aside_BPA), step, seen)
+        gated = self._second(functional.elu(hidden), step, seen)
+        if self._condition is not None and condition_BPC is not None:
+            gated = gated + self._condition(condition_BPC, step, seen)
+        return x_BPF + functional.glu(gated, dim=-1)
 
 
-class CachedBlock:
-    """A block; see `Block`."""
+class CachedBlock(ABC):
+    """A block of a trunk whose layers keep."""
+
+    @abstractmethod
+    def __call__(self, x_BPF: Tensor, beside: Beside, step: Step, seen: Seen) -> Tensor:
+        """Return what the next block reads (B,P,F)."""
+
+
+class SnailBlock(CachedBlock):
+    """See `snail.Block`."""
 
     def __init__(self, block: Block, parts: Parts) -> None:
-        layers = [layer for layer in block.layers if isinstance(layer, GatedResidualLayer)]
-        self._layers = [Layer(layer, parts) for layer in layers]
+        self._layers = [Layer(layer, parts) for layer in gated(block)]
         self._local, self._out = parts.pointwise(block.local), parts.pointwise(block.out)
         self._attention = None
         if block.attention is not None and block.distant is not None:
             self._attention = parts.attention(block.attention)
             self._distant = parts.pointwise(block.distant)
 
-    def __call__(self, x_BPF: Tensor, start_BPX: Tensor, step: Step, seen: Seen) -> Tensor:
-        """Return what the block adds to `x` (B,P,F).
-
-        `start` are the trunk's first features and the positions' coordinates, X = F + 3.
-        """
+    def __call__(self, x_BPF: Tensor, beside: Beside, step: Step, seen: Seen) -> Tensor:
+        """Return (B,P,F)."""
+        begun_BPF = x_BPF
         for layer in self._layers:
             x_BPF = layer(x_BPF, step, seen)
-        total = functional.elu(self._local(functional.elu(x_BPF), seen))
+        total = functional.elu(self._local(functional.elu(x_BPF), step, seen))
         if self._attention is not None:
-            found = self._attention(torch.cat([x_BPF, start_BPX], dim=-1), step, seen)
-            total = total + functional.elu(self._distant(functional.elu(found), seen))
-        return functional.elu(self._out(functional.elu(total), seen))
+            joined = torch.cat([x_BPF, beside.start, beside.where], dim=-1)
+            found = self._attention(joined, step, seen)
+            total = total + functional.elu(self._distant(functional.elu(found), step, seen))
+        return begun_BPF + functional.elu(self._out(functional.elu(total), step, seen))
+
+
+class ImageBlock(CachedBlock):
+    """See `image_snail.PixelBlock`."""
+
+    def __init__(self, block: PixelBlock, parts: Parts) -> None:
+        self._layers = [Layer(layer, parts) for layer in gated(block)]
+        self._out = None if block.out is None else parts.pointwise(block.out)
+        if block.attention is not None:
+            back = block.attention
+            self._keys, self._queries = Layer(back.keys, parts), Layer(back.queries, parts)
+            self._attention = HeadsAttention(back.attention, parts)
+            self._join = Layer(back.join, parts)
+
+    def __call__(self, x_BPF: Tensor, beside: Beside, step: Step, seen: Seen) -> Tensor:
+        """Return (B,P,F)."""
+        begun_BPF = x_BPF
+        for layer in self._layers:
+            x_BPF = layer(x_BPF, step, seen, None, beside.condition)
+        told = torch.cat([x_BPF, beside.where], dim=-1)
+        if self._out is not None:
+            return self._out(told, step, seen)
+        keys = self._keys(torch.cat([begun_BPF, told], dim=-1), step, seen)
+        found = self._attention(self._queries(told, step, seen), keys, step, seen)
+        return self._join(x_BPF, step, seen, found)
+
+
+def cached(block: Block | PixelBlock, parts: Parts) -> CachedBlock:
+    """Return a block whose layers keep."""
+    return SnailBlock(block, parts) if isinstance(block, Block) else ImageBlock(block, parts)
+
+
+def gated(block: Block | PixelBlock) -> list[GatedResidualLayer]:
+    """Return the gated layers that a block begins with."""
+    return [layer for layer in block.layers if isinstance(layer, GatedResidualLayer)]
 
 
 def _bias(layer: nn.Conv3d) -> Tensor:
-    assert layer.bias is not None
-    return layer.bias
+    return layer.weight.new_zeros(layer.out_channels) if layer.bias is None else layer.bias

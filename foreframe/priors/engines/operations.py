@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe import priors
-from foreframe.networks.attention import CausalAttention
+from foreframe.networks.attention import CausalAttention, CausalHeads
 from foreframe.networks.causal import CausalConv3d
 from foreframe.priors import ACTIONS, AutoregressivePrior
 from foreframe.priors.engines import key_value, schedule
@@ -101,7 +101,7 @@ def positions(prior: SnailPrior, first: int, after: int) -> int:
             fixed += 2 * outputs * inputs * len(module.offsets())
         elif isinstance(module, nn.Conv3d):
             fixed += 2 * module.out_channels * module.in_channels
-        elif isinstance(module, CausalAttention):
+        elif isinstance(module, CausalAttention | CausalHeads):
             earlier += 2 * (module.key.out_channels + module.value.out_channels)
     before = (after * (after - 1) - first * (first - 1)) // 2  # first + ... + (after - 1)
     return (after - first) * fixed + before * earlier

@@ -20,7 +20,14 @@ from foreframe.networks.causal import CausalConv3d
 from foreframe.priors import AutoregressivePrior
 from foreframe.priors.engines import Step
 from foreframe.priors.engines.incremental import Incremental
-from foreframe.priors.engines.layers import Attention, Convolution, Parts, Pointwise, Seen
+from foreframe.priors.engines.layers import (
+    Attention,
+    Beside,
+    Convolution,
+    Parts,
+    Pointwise,
+    Seen,
+)
 from foreframe.priors.snail import SnailPrior
 
 # Rows that are added up by one thread. Fixed, so that a sum is the same for any number of threads.
@@ -46,7 +53,7 @@ class Rowwise(Incremental):
         for layer in prior.trunk.modules():
             if isinstance(layer, CausalConv3d):
                 outputs, inputs = layer.weight.shape[:2]
-                floats += (width + _own(layer) - 1) * inputs + width * outputs
+                floats += (width + _reach(layer)) * inputs + width * outputs
         size = prior.trunk.head.weight.element_size()
         return super().bytes_per_clip(prior) + floats * size
 
@@ -62,10 +69,8 @@ class Rowwise(Incremental):
             self._begin(row)
         return self._pass(step, Seen(self._neighbours, step.positions, column))
 
-    def _through(self, x_BPF: Tensor, start_BPX: Tensor, step: Step, seen: Seen) -> Tensor:
-        if seen.column is None:
-            return super()._through(x_BPF, start_BPX, step, seen)
-        return super()._through(x_BPF[:, 0], start_BPX[:, 0], step, seen)
+    def _through(self, beside: Beside, step: Step, seen: Seen) -> Tensor:
+        return super()._through(beside if seen.column is None else beside.only(), step, seen)
 
     def _pass(self, step: Step, seen: Seen) -> Tensor:
         return super()._pass(step, seen).unsqueeze(1)
@@ -93,8 +98,7 @@ class _RowParts(Parts):
         self._width = width
         self.convolutions: list[_RowConvolution] = []
 
-    def convolution(self, layer: nn.Module) -> Convolution:
-        assert isinstance(layer, CausalConv3d)
+    def convolution(self, layer: CausalConv3d) -> Convolution:
         self.convolutions.append(_RowConvolution(layer, self.codes_BM, self._width))
         return self.convolutions[-1]
 
@@ -112,15 +116,15 @@ class _RowConvolution(Convolution):
     def __init__(self, layer: CausalConv3d, codes_BM: Tensor, width: int) -> None:
         super().__init__(layer, codes_BM)
         batch, outputs, inputs = len(codes_BM), *layer.weight.shape[:2]
-        own = _own(layer)
+        own, reach = _own(layer), _reach(layer)
         far = len(self._offsets) - own  # offsets are in raster order: the own row comes last
         self._above = self._offsets[:far]
         self._above_weight_FY = self._weight_FX[:, : far * inputs]
         self._own = _Product(self._weight_FX[:, far * inputs :])
         # The row's inputs after zeros, which stand for what is left of the grid.
-        self._row_BVC = self._weight_FX.new_zeros(batch, own - 1 + width, inputs)
+        self._row_BVC = self._weight_FX.new_zeros(batch, reach + width, inputs)
         self._ahead_BWF = self._weight_FX.new_empty(batch, width, outputs)
-        self._inputs_BWC = self._row_BVC[:, own - 1 :]
+        self._inputs_BWC = self._row_BVC[:, reach:]
         # Views for each column, made once: where its input goes, its taps, and what is ahead.
         self._columns = [
             (
@@ -162,10 +166,10 @@ class _RowPointwise(Pointwise):
         super().__init__(*layers)
         self._product = _Product(self._weight_FC)
 
-    def __call__(self, inputs: Tensor, seen: Seen) -> Tensor:
+    def __call__(self, inputs: Tensor, step: Step, seen: Seen) -> Tensor:
         """Return (B,F) for inputs (B,C) of a column, or (B,P,F) for (B,P,C)."""
         if seen.column is None:
-            return super().__call__(inputs, seen)
+            return super().__call__(inputs, step, seen)
         return self._product(inputs, self._bias_F)
 
 
@@ -180,7 +184,7 @@ class _RowAttention(Attention):
         """Return (B,E) for inputs (B,C) of a column, or (B,P,E) for (B,P,C)."""
         if seen.column is None:
             return super().__call__(inputs, step, seen)
-        query_BD, key_BD, value_BE = self._project(inputs, seen).split(self._sizes, dim=-1)
+        query_BD, key_BD, value_BE = self._project(inputs, step, seen).split(self._sizes, dim=-1)
         self._keys_BND.select(1, step.last).copy_(key_BD)
         self._values_BNE.select(1, step.last).copy_(value_BE)
         if step.last == 0:
@@ -235,3 +239,8 @@ class _WeightedSum:
 def _own(layer: CausalConv3d) -> int:
     """Return how many taps lie in the position's own row."""
     return sum(offset[:2] == (0, 0) for offset in layer.offsets())
+
+
+def _reach(layer: CausalConv3d) -> int:
+    """Return how far to the left the taps in the own row begin; they follow one another."""
+    return max((-offset[2] for offset in layer.offsets() if offset[:2] == (0, 0)), default=0)

@@ -26,7 +26,7 @@ from tests.foreframe.predictors import (
     test_svg,
     test_vrnn,
 )
-from tests.foreframe.priors import grey_maps, tiny, transformers
+from tests.foreframe.priors import grey_maps, maps, tiny, transformers
 
 ROLES: tuple[Role[Model], ...] = (autoencoders.ROLE, priors.ROLE, learned.ROLE)  # type: ignore[assignment]
 
@@ -38,6 +38,7 @@ KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("prior", "conditional_pixel_snail"): lambda: tiny.bottom(actions="input"),
     ("prior", "causal_transformer"): lambda: transformers.driven(),
     ("prior", "dcgan"): lambda: grey_maps.fresh(grey_maps.plain()),
+    ("prior", "image_pixel_snail"): lambda: maps.prior(above=True),
     ("prior", "progressive_gan"): lambda: grey_maps.fresh(grey_maps.paired()),
     ("predictor", "conv_lstm_autoencoder"): lambda: test_conv_lstm_autoencoder.model(),
     ("predictor", "glow"): lambda: test_glow.ready(told=True, hole=8),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from foreframe.networks import causal
+from foreframe.networks import causal, image_snail
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
 
@@ -134,3 +134,16 @@ def test_masked_taps_have_neither_influence_nor_gradient(name: str) -> None:
         # As a step with weight decay would: every tap moves, masked or not.
         layer.weight[dead] = 1e3
     assert torch.equal(layer(inputs), before)
+
+
+def test_summed_embeddings_are_the_sum_of_their_parts() -> None:
+    layer = image_snail.code_input(5, 3, 5)
+    initialize(layer, generator(0, "weights"))
+    ids = torch.randint(5, (2, 1, 6, 7))
+    known = torch.rand(2, 1, 6, 7) < 0.7
+    parts = [part for part in layer.parts if isinstance(part, causal.CausalEmbedding)]
+    expected = sum(part.look_up(ids, known) for part in parts)
+    torch.testing.assert_close(layer.look_up(ids, known), expected)
+    rows = {(dy, dx) for _, dy, dx in layer.offsets()}
+    # Two rows above over five columns, and two columns to the left over three rows.
+    assert rows == set(itertools.product((-2, -1), range(-2, 3))) | {(0, -2), (0, -1)}

@@ -26,9 +26,9 @@ def counted(prior: SnailPrior, kind: type[Engine], given_frames: int) -> tuple[i
     codes, condition = tiny.codes(prior, BATCH), tiny.condition(prior, BATCH)
     known = torch.cat([codes.flatten(1), torch.full((BATCH, 1), prior.codebook_size)], dim=1)
     start = given_frames * prior.grid[1] * prior.grid[2]
-    with torch.inference_mode(), FlopCounterMode(display=False) as reading:
+    with torch.no_grad(), FlopCounterMode(display=False) as reading:
         engine = kind(prior, known, start, condition)
-    with torch.inference_mode(), FlopCounterMode(display=False) as sampling:
+    with torch.no_grad(), FlopCounterMode(display=False) as sampling:
         for step in engine.schedule():
             engine.logits(step)
     return reading.get_total_flops() // BATCH, sampling.get_total_flops() // BATCH
