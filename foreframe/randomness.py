@@ -7,7 +7,6 @@ from the position: n streams have two alike with a chance of n^2 / 2^129.
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -18,9 +17,6 @@ from torch import Tensor
 
 Shape = Sequence[int]
 Position = str | int
-# SplitMix64's constants as int64, whose products keep the low 64 bits as those of uint64 do.
-_GAMMA = 0x9E3779B97F4A7C15 - 2**64
-_MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 # Futures of a clip differ in the number that names their noise; the first has the clip's own.
 FUTURES = 2**32
 
@@ -61,21 +57,6 @@ class Numbers:
     def permutation(self, count: int) -> Tensor:
         """Return a random order of `range(count)`: int64 of shape (count,)."""
         return torch.from_numpy(self._source.permutation(count))
-
-    def coins(self, shape: Shape, share: float, device: torch.device) -> Tensor:
-        """Return booleans of which a share in [0, 1), in steps of 2^-16, is true; on the device.
-
-        A mask for every number inside a network is more than can be drawn here and sent there. So
-        one number is drawn, and the device counts on from it: what SplitMix64 (Steele, Lea and
-        Flood 2014) makes of each count is four coins of 16 bits, the same on a CPU and on a GPU.
-        """
-        count = math.prod(shape)
-        (start,) = self._source.integers(-(2**63), 2**63, 1).tolist()
-        bits = torch.arange(1, (count + 3) // 4 + 1, device=device).mul_(_GAMMA).add_(start)
-        for shift, factor in ((30, _MIX[0]), (27, _MIX[1])):
-            bits = (bits ^ _shifted(bits, shift)).mul_(factor)
-        coins = (bits ^ _shifted(bits, 31)).view(torch.int16)[:count]
-        return coins.view(tuple(shape)) < round(share * 2**16) - 2**15
 
 
 def generator(seed: int, *position: Position) -> Numbers:
@@ -149,8 +130,3 @@ class Draws:
             clip + future * FUTURES for clip, future in zip(self.clips, self.futures, strict=True)
         )
         return [generator(self.seed, "sample", purpose, number, *step) for number in numbers]
-
-
-def _shifted(bits: Tensor, by: int) -> Tensor:
-    """Return int64 shifted to the right as if it had no sign."""
-    return (bits >> by) & (2 ** (64 - by) - 1)

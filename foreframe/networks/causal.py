@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from foreframe.networks.initialization import convolution
+from foreframe.networks.initialization import draw
 from foreframe.randomness import Numbers
 
 Offset = tuple[int, int, int]
@@ -45,10 +45,13 @@ class CausalConv3d(nn.Module):
 
     def draw(self, numbers: Numbers) -> None:
         """Draw weight and bias as PyTorch draws those of a convolution."""
-        convolution(self, numbers)
         if parametrize.is_parametrized(self):
+            plain = torch.empty_like(self.weight)
+            draw(plain, self.bias, numbers)
             # Of a weight's length masked taps must be no part: at 0 their gradient is 0 as well.
-            setattr(self, "weight", self.weight * self.mask)  # noqa: B010
+            setattr(self, "weight", plain * self.mask)  # noqa: B010
+        else:
+            draw(self.weight, self.bias, numbers)
 
     def offsets(self) -> list[Offset]:
         """Return the (time, row, column) steps from an output to the inputs that it sees."""

@@ -79,8 +79,7 @@ def _nothing(module: nn.Module, numbers: Numbers) -> None:
     pass
 
 
-def convolution(module: nn.Module, numbers: Numbers) -> None:
-    """Draw weight and bias as PyTorch draws those of a convolution or a linear layer."""
+def _convolution(module: nn.Module, numbers: Numbers) -> None:
     weight = module.weight
     assert isinstance(weight, Tensor)
     if not parametrize.is_parametrized(module):
@@ -138,9 +137,9 @@ def _slope(module: nn.Module, numbers: Numbers) -> None:
 
 
 RULES: dict[type[nn.Module], Rule] = {
-    nn.modules.conv._ConvNd: convolution,
-    nn.Linear: convolution,
-    nn.Bilinear: convolution,
+    nn.modules.conv._ConvNd: _convolution,
+    nn.Linear: _convolution,
+    nn.Bilinear: _convolution,
     nn.RNNBase: _recurrent,
     nn.RNNCellBase: _recurrent,
     nn.Embedding: _embedding,
