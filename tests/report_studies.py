@@ -29,11 +29,15 @@ from tests.stages import findings_study
 
 Facts = dict[str, Any]
 DRIVING = Path("data/driving")
-AUTOENCODERS = ("searched", "reference", "plain", "heavy_dropout", "kernel_333", "normal_codebook")
+AUTOENCODERS = (
+    "searched", "reference", "plain", "heavy_dropout", "kernel_333", "normal_codebook",
+    "index_noise",
+)  # fmt: skip
 CORRELATIONS = ("real", "reconstruction", "recorded", "shuffled", "shuffled_with_recorded")
 PRIORS = {
     "top_small": "top", "top_large": "top", "top_dense": "top",
     "bottom_unclipped": "bottom", "bottom_unconditioned": "bottom",
+    "top_noisy": "top", "bottom_noisy": "bottom",
 }  # fmt: skip
 
 STUDIES = {
@@ -96,8 +100,10 @@ def make_thesis(folder: Path) -> None:
     for name, base in PRIORS.items():
         _like(folder / DRIVING / "priors" / base, own / "priors" / name)
     _like(folder / DRIVING / "vqvae", own / "joint/joint")
-    facts.write(own / "joint/models.json", "models", numbers.models())
-    for run in ("full_clip", "top_small", "unconditioned", "joint"):
+    for run in ("joint", "noisy"):
+        (own / run).mkdir(exist_ok=True)
+        facts.write(own / run / "models.json", "models", numbers.models())
+    for run in ("full_clip", "top_small", "unconditioned", "joint", "noisy"):
         scores = numbers.evaluation()
         (own / "evaluations" / run).mkdir(parents=True)
         facts.write(own / f"evaluations/{run}/driving.json", "evaluation", scores)
