@@ -100,9 +100,11 @@ def make_thesis(folder: Path) -> None:
     for name, base in PRIORS.items():
         _like(folder / DRIVING / "priors" / base, own / "priors" / name)
     _like(folder / DRIVING / "vqvae", own / "joint/joint")
-    for run in ("joint", "noisy"):
-        (own / run).mkdir(exist_ok=True)
-        facts.write(own / run / "models.json", "models", numbers.models())
+    facts.write(own / "joint/models.json", "models", numbers.models())
+    noisy = numbers.models()
+    noisy["autoencoder"]["run"] = "index_noise"
+    (own / "noisy").mkdir()
+    facts.write(own / "noisy/models.json", "models", noisy)
     for run in ("full_clip", "top_small", "unconditioned", "joint", "noisy"):
         scores = numbers.evaluation()
         (own / "evaluations" / run).mkdir(parents=True)
