@@ -136,8 +136,13 @@ class Desk(Reader):
 def ordered(predictors: Iterable[str], choices: Sequence[str]) -> list[str]:
     """Return predictors as tables have them: baselines, the study's choices, others, the bound."""
     found = set(predictors)
-    others = sorted(found - {*BASELINES, *choices, BOUND})
-    return [name for name in (*BASELINES, *choices, *others, BOUND) if name in found]
+    every = (*BASELINES, *choices, *others(found, choices), BOUND)
+    return [name for name in every if name in found]
+
+
+def others(predictors: Iterable[str], choices: Sequence[str]) -> list[str]:
+    """Return the predictors of other programs, in the order of tables."""
+    return sorted({*predictors} - {*BASELINES, *choices, BOUND})
 
 
 def plain(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foreframe.config.reading import merged
-from foreframe.report.desk import Run, ordered
+from foreframe.report.desk import Run, ordered, others
 from foreframe.report.library import Library
 from foreframe.report.reading import Reader
 from foreframe.report.results import ANALYSES
@@ -70,6 +70,7 @@ def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:
         content = reader.facts("evaluation", artefact.run, artefact.where)
         about = {
             "predictors": ordered(content["predictors"], choices),
+            "others": others(content["predictors"], choices),
             "metrics": content["metrics"],
             "reference": content["reference"],
             "states": list(content["states"].get("true_frames", {})),

@@ -42,6 +42,12 @@ def enlarge(frame: Frames, factor: int) -> Frames:
     return frame.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+def coarse(frames: Frames, bits: int) -> Frames:
+    """Return frames in 2^bits levels, black to white, as `data.scaling` gives those of a view."""
+    levels = (frames // 2 ** (8 - bits)).astype(numpy.float64)
+    return (levels * 255 / (2**bits - 1)).round().astype(numpy.uint8)
+
+
 def factor_for(width: int, least: int) -> int:
     """Return the whole factor that makes `width` pixels at least `least`."""
     return max(1, -(-least // width))
@@ -63,10 +69,13 @@ def around_horizon(context: int, frames: int) -> list[int]:
     return [*range(max(1, context + 1 - CONTEXT_COLUMNS), context + 1), *horizon]
 
 
-def draw(rows: Sequence[Row], numbers: Sequence[int], context: int | None = None) -> Image.Image:
+def draw(
+    rows: Sequence[Row], numbers: Sequence[int], context: int | None = None, hole: int | None = None
+) -> Image.Image:
     """Return a strip of the frames of `numbers`; frames a row does not have stay empty.
 
-    With `context`, a line under each frame says whether it was given or predicted.
+    With `context`, a line under each frame says whether it was given or predicted. Of predicted
+    ones a box stands around the middle `hole` x `hole` pixels, which alone were to be filled in.
     """
     height, length = rows[0].frames.shape[1:3]
     factor = factor_for(length, CELL)
@@ -88,6 +97,8 @@ def draw(rows: Sequence[Row], numbers: Sequence[int], context: int | None = None
                 corner = (LABELS + place * cell_width, top)
                 image.paste(Image.fromarray(frame), corner)
                 _mark(pen, corner, frame.shape, number, context)
+                if hole is not None and context is not None and number > context:
+                    _box(pen, corner, frame.shape, hole * factor)
     return image
 
 
@@ -109,6 +120,15 @@ def _mark(
     left, top = corner[0], corner[1] + shape[0]
     colour = style.CONTEXT if number <= context else style.PREDICTED
     pen.rectangle((left, top, left + shape[1] - 1, top + EDGE - 1), fill=colour)
+
+
+def _box(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], shape: tuple[int, ...], side: int
+) -> None:
+    """Draw a box whose inner side is the hole's, so that it covers none of what is filled in."""
+    left, top = corner[0] + (shape[1] - side) // 2, corner[1] + (shape[0] - side) // 2
+    outer = (left - EDGE, top - EDGE, left + side + EDGE - 1, top + side + EDGE - 1)
+    pen.rectangle(outer, outline=style.PREDICTED, width=EDGE)
 
 
 def save(image: Image.Image, path: Path) -> None:

@@ -17,7 +17,9 @@ class Settings(Spec):
     those that the sampling shows, `all`: all in one. `given` is the result that says how many
     frames were given. A `{clip}` in a label is its number, from 1, a `{score}` its value in the
     array `scores` (n,).
-    `plays` are the rows of the playing clip where they are others.
+    `plays` are the rows of the playing clip where they are others. `bits` and `hole` are keys of
+    settings: in how many grey levels frames are shown, and what part of predicted ones was filled
+    in.
     """
 
     of: str
@@ -26,6 +28,8 @@ class Settings(Spec):
     clips: list[int] | Literal["each", "shown", "all"] = "each"
     given: str = ""
     scores: str = ""
+    bits: str = ""
+    hole: str = ""
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -43,15 +47,20 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
         )
         clips = read(file, {*rows, *plays}, context)
         scores = file[settings.scores][:].tolist() if settings.scores else None
+    if settings.bits:
+        clips = clips.coarse(int(desk.settings.section(settings.bits)))
+    hole = int(desk.settings.section(settings.hole)) if settings.hole else None
     count = min(len(array) for array in clips.arrays.values())
     if settings.clips == "shown":
         count = min(count, desk.settings.section("sampling.show"))
     if isinstance(settings.clips, list):
         there = [number for number in settings.clips if number < count]
-        return [picture(clips, there, rows, plays, scores=scores)]
+        return [picture(clips, there, rows, plays, scores=scores, hole=hole)]
     if settings.clips == "all":
-        return [picture(clips, list(range(count)), rows, plays, scores=scores)]
-    return [picture(clips, [number], rows, plays, number + 1, scores) for number in range(count)]
+        return [picture(clips, list(range(count)), rows, plays, scores=scores, hole=hole)]
+    return [
+        picture(clips, [number], rows, plays, number + 1, scores, hole) for number in range(count)
+    ]
 
 
 def picture(
@@ -61,6 +70,7 @@ def picture(
     plays: Mapping[str, str],
     place: int | None = None,
     scores: Sequence[float] | None = None,
+    hole: int | None = None,
 ) -> Picture:
     """Return clips one below the other, each with all its rows."""
     context = clips.context
@@ -85,4 +95,4 @@ def picture(
         )
         for number in numbers
     ]
-    return Picture(strips.draw(drawn, columns, context), animations.together(playing), place)
+    return Picture(strips.draw(drawn, columns, context, hole), animations.together(playing), place)

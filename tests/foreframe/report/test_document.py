@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from foreframe.artefacts import facts
-from foreframe.report import document
+from foreframe.report import desk, document
 from foreframe.report.library import Library
 from foreframe.report.reading import Reader
 from tests import report_artefacts
@@ -36,3 +36,10 @@ def test_a_run_on_another_machine_has_a_column_of_its_own(tmp_path: Path) -> Non
     assert found["columns"] == ["vqvae", "other"] or found["columns"] == ["other", "vqvae"]
     (threads,) = [row for row in found["rows"] if row[0] == "threads"]
     assert "64" in threads and len(set(threads[1:])) == 2
+
+
+def test_what_other_programs_predicted_stands_between_the_choices_and_the_bound() -> None:
+    names = ["mine", "reconstruction", "sampled", "copy_last_frame", "another"]
+    assert desk.others(names, ["sampled"]) == ["another", "mine"]
+    expected = ["copy_last_frame", "sampled", "another", "mine", "reconstruction"]
+    assert desk.ordered(names, ["sampled"]) == expected

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import numpy
+import pytest
+import torch
 from PIL import Image, ImageSequence
 
+from foreframe.data.normalization import Normalizer
+from foreframe.data.scaling import Scaling
 from foreframe.report import animations, strips, style
 from foreframe.report.figures import error_maps, gallery
 from foreframe.report.strips import Row
+from tests.foreframe.data import seen
 
 
 def frames(count: int, height: int = 3, width: int = 4) -> strips.Frames:
@@ -109,9 +114,32 @@ def test_the_error_map_of_a_perfect_future_is_black_and_of_the_worst_white() -> 
 
 def test_a_gallery_holds_each_frame_once_in_the_order_of_time() -> None:
     shown = frames(6)
-    pixels = numpy.asarray(gallery.grid(shown))
+    pixels = numpy.asarray(gallery.grid(shown, 2))
     factor = strips.factor_for(4, strips.CELL)
     for place, frame in enumerate(shown):
         y, x = place // 3 * (3 * factor + strips.GAP), place % 3 * (4 * factor + strips.GAP)
         cell = pixels[y : y + 3 * factor : factor, x : x + 4 * factor : factor]
         numpy.testing.assert_array_equal(cell, frame)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5, 8])
+def test_few_levels_are_those_of_a_view(bits: int) -> None:
+    """What a network of such a view is shown, and gives back when it is told the truth."""
+    grey = numpy.arange(256, dtype=numpy.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
+    scaling = Scaling(seen.view(bits=bits, scaling="centred"), Normalizer((0, 0, 0), (1, 1, 1)))
+    back = scaling.outward(scaling.inward(torch.from_numpy(grey)[None], None))[0].numpy()
+    numpy.testing.assert_array_equal(strips.coarse(grey, bits), back)
+    numpy.testing.assert_array_equal(strips.coarse(back, bits), back)
+
+
+def test_a_box_stands_around_what_was_filled_in_and_covers_none_of_it() -> None:
+    row = Row("", frames(2, 40, 40))
+    plain, boxed = (numpy.asarray(strips.draw([row], [1, 2], 1, hole)) for hole in (None, 20))
+    factor = strips.factor_for(40, strips.CELL)
+    left, top = strips.LABELS + 40 * factor + strips.GAP, 2 * strips.TEXT
+    lines, columns = numpy.nonzero((plain != boxed).any(axis=2))
+    inner = [10 * factor, 30 * factor]
+    assert lines.min() - top == columns.min() - left == inner[0] - strips.EDGE
+    assert lines.max() - top == columns.max() - left == inner[1] + strips.EDGE - 1
+    hole = slice(top + inner[0], top + inner[1]), slice(left + inner[0], left + inner[1])
+    numpy.testing.assert_array_equal(plain[hole], boxed[hole])
