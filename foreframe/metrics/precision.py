@@ -1,0 +1,13 @@
+"""How much of what is predicted looks like something true: see `neighbours`."""
+
+from pathlib import Path
+
+import torch
+
+from foreframe.metrics import neighbours
+from foreframe.metrics.metric import Metric
+
+
+def metric(weights: Path, device: torch.device) -> Metric:
+    """Return this metric as protocols know it."""
+    return neighbours.over_inception("precision", weights, device)
