@@ -26,6 +26,8 @@ from foreframe.findings.settings import Findings
 from foreframe.kinds import Kind
 from foreframe.predictors.learned import PredictorSettings
 from foreframe.priors import PriorSettings
+from foreframe.probing import ProbeSettings
+from foreframe.questions import QuestionSettings
 from foreframe.sources import SourceSettings
 
 
@@ -52,6 +54,9 @@ class Study(Strict):
     samplings: dict[Name, Sampling]  # of predictors that are drawn in other ways
     protocols: dict[Name, ProtocolSettings]
     analyses: dict[Name, Annotated[AnalysisSettings, Kind("foreframe.analyses")]]
+    questions: dict[Name, Annotated[QuestionSettings, Kind("foreframe.questions")]]
+    probes: dict[Name, ProbeSettings]
+    seeds: dict[Name, Annotated[int, Field(ge=0, lt=2**63)]] | None  # of runs that are repeated
     evaluation: Evaluation
     search: Search | None
     finetune: Finetune | None
@@ -72,10 +77,12 @@ NAMED = (
     "samplings",
     "protocols",
     "analyses",
+    "questions",
+    "probes",
 )
 # Single sections: those that a base lends, and those that a study may do without.
 LENT = ("seed", "compute", "sampling", "evaluation")
-OPTIONAL = ("sources", "search", "finetune", "steering", "findings")
+OPTIONAL = ("sources", "seeds", "search", "finetune", "steering", "findings")
 
 
 def kind_of(section: str) -> Kind | None:

@@ -57,7 +57,7 @@ def test_the_code_of_a_protocol_is_the_version_of_each_of_its_metrics(
 
 
 def test_what_has_no_code_of_its_own_has_no_version(content: dict[str, Any]) -> None:
-    assert content["code"].keys() <= set(sections.NAMED) - {"latents", "samplings"}
+    assert content["code"].keys() <= set(sections.NAMED) - {"latents", "samplings", "probes"}
 
 
 def test_the_study_is_written_whole_with_the_entry_that_each_variant_is_like(
