@@ -1,5 +1,6 @@
 """The settings of the studies that a report is about: by section, and of every run as a whole."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -64,11 +65,10 @@ class Settings:
         """
         if key in self.runs:
             return self.runs[key]
-        first, _, rest = key.partition(".")
         for path, sections in self.files.items():
-            if first in sections:
-                found = sections[first]
-                return reading.select(found, rest, Path(path)) if rest else found
+            # A base has sections of the same names, with entries of its own.
+            with contextlib.suppress(UserError):
+                return reading.select(sections, key, Path(path))
         raise UserError(f"no file of settings has {key}. There are: {', '.join(self.files)}.")
 
     def names(self) -> set[str]:
