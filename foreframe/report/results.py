@@ -134,13 +134,25 @@ def _training(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     yield run, "operations", "", operations
     for name, value in _course(found).items():
         yield run, name, "", value
+    # A game of several players has no loss that says how well it goes, but a value for each of them.
+    single = "validation_loss" in found.epochs
     for name in ("train", "validation"):
-        epochs = found.epochs[f"{name}_loss"]
-        yield run, "loss", name, float(epochs.iloc[-1]) if len(epochs) else None
+        for quantity in ["loss"] if single else _logged(found, name):
+            epochs = found.epochs[f"{name}_{quantity}"]
+            epochs = epochs if single else epochs.dropna()
+            yield run, quantity, name, float(epochs.iloc[-1]) if len(epochs) else None
+
+
+def _logged(found: Training, name: str) -> list[str]:
+    """Return what was logged of a set, by its own name."""
+    columns = map(str, found.epochs)
+    return [column.removeprefix(f"{name}_") for column in columns if column.startswith(f"{name}_")]
 
 
 def _course(found: Training) -> dict[str, Any]:
     """Return how long a run was, and how its loss went; a run that diverged ends early."""
+    if "validation_loss" not in found.epochs:
+        return {"epochs": len(found.epochs)}
     losses = found.epochs["validation_loss"]
     known = losses.dropna()
     return {

@@ -73,7 +73,7 @@ class Settings:
 
     def names(self) -> set[str]:
         """Return what results may be called after: runs, variants of sections, their data."""
-        named = ("data", "latents", "protocols", "analyses")
+        named = ("data", "latents", "protocols", "analyses", "questions", "probes")
         found = [sections.get(name, {}) for sections in self.files.values() for name in named]
         variants = (name for each in found for name in each if isinstance(each[name], Mapping))
         return {*self.runs, *variants}

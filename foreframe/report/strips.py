@@ -93,7 +93,9 @@ def draw(
         _label(pen, row.label, top + height * factor // 2)
         for place, number in enumerate(numbers):
             if row.has(number):
-                frame = enlarge(row.frames[number - row.first], factor)
+                frame = row.frames[number - row.first]
+                # A map of few places is shown as large as a frame.
+                frame = enlarge(frame, factor * max(1, height // len(frame)))
                 corner = (LABELS + place * cell_width, top)
                 image.paste(Image.fromarray(frame), corner)
                 _mark(pen, corner, frame.shape, number, context)

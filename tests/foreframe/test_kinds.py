@@ -32,7 +32,9 @@ def test_a_metric_is_a_file_with_its_name(tmp_path: Path) -> None:
         ways = (found.compare, found.accumulate, found.missing)
         assert sum(way is not None for way in ways) == 1
         module = kinds.find(catalogue.PACKAGE, name)
-        assert (found.missing is not None) == name.startswith(("fvd", "lpips", "fid", "incep"))
+        assert (found.missing is not None) == name.startswith(
+            ("fvd", "lpips", "fid", "incep", "precision", "recall")
+        )
         assert module.__name__ == f"{catalogue.PACKAGE}.{name}"
 
 

@@ -45,13 +45,20 @@ class Clips:
         return numpy.concatenate([self.before[number, : self.context], frames])
 
 
-def read(file: hdf5.Reader, names: set[str], context: int | None) -> Clips:
-    """Return the arrays of these names; of several futures of a clip the first, or `NAME 2`."""
+def read(file: hdf5.Reader, names: set[str], context: int | None, pictures: bool = False) -> Clips:
+    """Return the arrays of these names; of several futures of a clip the first, or `NAME 2`.
+
+    Of `pictures`, clips of one frame, all are one clip (1,n,...); where a picture has a row of them
+    (n,S,1,...), that is a clip.
+    """
     arrays: dict[str, Frames] = {}
     for name in sorted(names - {COPY}):
         stored, _, future = name.partition(" ")
         found = file[stored][:]
-        arrays[name] = found[:, int(future or 1) - 1] if found.ndim == 6 else found
+        if pictures:
+            arrays[name] = coloured(found[:, :, 0] if found.ndim == 6 else found[None, :, 0])
+        else:
+            arrays[name] = found[:, int(future or 1) - 1] if found.ndim == 6 else found
     lengths = [array.shape[1] for array in arrays.values()]
     if "context" in file:  # given frames stand apart
         before = file["context"][:]
@@ -63,3 +70,8 @@ def read(file: hdf5.Reader, names: set[str], context: int | None) -> Clips:
         assert context is not None, COPY
         arrays[COPY] = before[:, context - 1 : context].repeat(frames - context, axis=1)
     return Clips(arrays, before, context, frames)
+
+
+def coloured(frames: Frames) -> Frames:
+    """Return grey frames (n,T,H,W) in three equal colours; others as they are."""
+    return frames[..., None].repeat(3, axis=-1) if frames.ndim == 4 else frames

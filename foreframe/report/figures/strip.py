@@ -19,7 +19,8 @@ class Settings(Spec):
     array `scores` (n,).
     `plays` are the rows of the playing clip where they are others. `bits` and `hole` are keys of
     settings: in how many grey levels frames are shown, and what part of predicted ones was filled
-    in.
+    in. `pictures`: clips have one frame, (n,1,H,W,3) or grey (n,1,H,W), and stand side by side; or
+    (n,S,1,H,W,3) of a picture are shown as a clip.
     """
 
     of: str
@@ -30,6 +31,7 @@ class Settings(Spec):
     scores: str = ""
     bits: str = ""
     hole: str = ""
+    pictures: bool = False
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -45,7 +47,7 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
             }
             for labels in (settings.rows, settings.plays or settings.rows)
         )
-        clips = read(file, {*rows, *plays}, context)
+        clips = read(file, {*rows, *plays}, context, settings.pictures)
         scores = file[settings.scores][:].tolist() if settings.scores else None
     if settings.bits:
         clips = clips.coarse(int(desk.settings.section(settings.bits)))

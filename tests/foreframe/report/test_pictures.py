@@ -7,10 +7,12 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from foreframe.artefacts import hdf5
 from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
 from foreframe.report import animations, strips, style
 from foreframe.report.figures import error_maps, gallery
+from foreframe.report.figures.rows import read
 from foreframe.report.strips import Row
 from tests.foreframe.data import seen
 
@@ -143,3 +145,26 @@ def test_a_box_stands_around_what_was_filled_in_and_covers_none_of_it() -> None:
     assert lines.max() - top == columns.max() - left == inner[1] + strips.EDGE - 1
     hole = slice(top + inner[0], top + inner[1]), slice(left + inner[0], left + inner[1])
     numpy.testing.assert_array_equal(plain[hole], boxed[hole])
+
+
+def test_a_small_map_is_shown_as_large_as_a_frame() -> None:
+    whole, small = frames(1, 40, 40), frames(1, 10, 10)
+    pixels = numpy.asarray(strips.draw([Row("", whole), Row("", small)], [1]))
+    factor = strips.factor_for(40, strips.CELL)
+    top, left = 2 * strips.TEXT + 40 * factor + strips.GAP + strips.EDGE, strips.LABELS
+    cell = pixels[top : top + 40 * factor, left : left + 40 * factor]
+    numpy.testing.assert_array_equal(cell[:: 4 * factor, :: 4 * factor], small[0])
+
+
+def test_single_pictures_stand_side_by_side_and_rows_of_them_are_clips(tmp_path: Path) -> None:
+    many, grey = frames(5, 4, 4)[:, None], frames(5, 2, 2)[:, None, :, :, 0]
+    between = frames(6, 4, 4).reshape(2, 3, 1, 4, 4, 3)
+    with hdf5.creating(tmp_path / "a.h5", "analysis", {}) as file:
+        for name, values in (("many", many), ("grey", grey), ("between", between)):
+            hdf5.store(file, name, values)
+    with hdf5.opening(tmp_path / "a.h5", "analysis") as file:
+        found = read(file, {"many", "grey"}, None, pictures=True)
+        clips = read(file, {"between"}, None, pictures=True)
+    numpy.testing.assert_array_equal(found.arrays["many"], many[None, :, 0])
+    assert found.frames == 5 and found.arrays["grey"].shape == (1, 5, 2, 2, 3)
+    numpy.testing.assert_array_equal(clips.arrays["between"], between[:, :, 0])
