@@ -1,6 +1,7 @@
 """Presets: the scales that a study runs at; `laptop` is whole, the others say what they change."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def _plain(tree: Any) -> Any:
 
 def _yaml() -> YAML:
     yaml = YAML()
-    yaml.width = 120
+    yaml.width = 1000  # lines break where a person broke them
     yaml.preserve_quotes = True
     yaml.representer.add_representer(type(None), _null)
     return yaml
@@ -141,7 +142,7 @@ def _template(root: Path, place: Place) -> Any:
 def _assign(document: Any, wanted: Mapping[str, Any], template: Any) -> None:
     """Make a commented document equal to `wanted`, touching only what differs.
 
-    Floats are written as in the template, where they are the same: 1.0e-4, not 0.0001.
+    What is the template's value is written as there: 1.0e-4, not 0.0001.
     """
     template = template if isinstance(template, Mapping) else {}
     for name in [name for name in document if name not in wanted]:
@@ -154,14 +155,21 @@ def _assign(document: Any, wanted: Mapping[str, Any], template: Any) -> None:
             document[name] = CommentedMap()
             _assign(document[name], value, template.get(name))
         elif name not in document or old != value:
-            same = isinstance(value, float) and template.get(name) == value
-            written = template[name] if same else value
-            document[name] = _in_line(value) if isinstance(value, list) else written
+            same = name in template and template[name] == value
+            document[name] = deepcopy(template[name]) if same else _laid_out(value)
 
 
-def _in_line(values: list[Any]) -> CommentedSeq:
-    result = CommentedSeq(values)
-    result.fa.set_flow_style()
+def _laid_out(value: Any) -> Any:
+    """Return a value as it is written: a list of mappings by rows, any other list in one."""
+    if not isinstance(value, list):
+        return value
+    result = CommentedSeq(value)
+    if any(isinstance(each, Mapping) for each in value):
+        for place, each in enumerate(value):
+            result[place] = CommentedMap(each)
+            result[place].fa.set_flow_style()
+    else:
+        result.fa.set_flow_style()
     return result
 
 

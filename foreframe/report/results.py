@@ -134,7 +134,7 @@ def _training(reader: Reader, artefact: Artefact) -> Iterator[Row]:
     yield run, "operations", "", operations
     for name, value in _course(found).items():
         yield run, name, "", value
-    # A game of several players has no loss that says how well it goes, but a value for each of them.
+    # A game of several players has no loss that says how well it goes, but a value for each.
     single = "validation_loss" in found.epochs
     for name in ("train", "validation"):
         for quantity in ["loss"] if single else _logged(found, name):
