@@ -17,12 +17,19 @@ NAMES = ("laptop", "smoke", "thesis")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project with the presets and definitions of all studies, and no params.yaml."""
+    """Return a project with the definitions, presets and parameters of all studies."""
     shutil.copytree(ROOT / "studies", tmp_path / "studies")
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    for path in tmp_path.glob("studies/*/params.yaml"):
-        path.unlink()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def bare(project: Path) -> Path:
+    """Return such a project without any params.yaml."""
+    for place in PLACES:
+        params(project, place).unlink()
+    return project
 
 
 def params(project: Path, name: str = studies.MAIN) -> Path:
@@ -40,19 +47,27 @@ def test_the_committed_parameters_are_the_laptop_preset(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_every_preset_is_valid_and_there_and_back_gives_the_same_bytes(
+def test_a_study_changes_alone_and_there_and_back_gives_the_same_bytes(
     place: str, project: Path
 ) -> None:
-    preset.write("laptop", project)
-    before = (ROOT / PLACES[place].presets / "laptop.yaml").read_bytes()
-    assert params(project, place).read_bytes() == before
+    path = params(project, place)
+    committed = path.read_bytes()
     assert tuple(preset.names(ROOT / PLACES[place].presets)) == NAMES
-    for name in NAMES:
-        preset.write(name, project)
-        assert reading.load(params(project, place)) == values(name, place)
-        study.load(params(project, place))
-    preset.write("laptop", project)
-    assert params(project, place).read_bytes() == before
+    for name in NAMES[::-1]:
+        assert [*preset.write(name, project, place)] == [path]
+        assert reading.load(path) == values(name, place)
+        study.load(path)
+    path.unlink()
+    preset.write("laptop", project, place)
+    assert path.read_bytes() == committed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_studies_are_written_at_one_scale(name: str, bare: Path) -> None:
+    preset.write(name, bare)
+    for place in PLACES:
+        assert reading.load(params(bare, place)) == values(name, place)
+        study.load(params(bare, place))
 
 
 # Xu 2022, 3.2.3, 4.2 and 5.1; a start that it does not name is the framework's. Widths, step size
@@ -86,19 +101,17 @@ def test_what_is_called_the_recipe_of_the_thesis_is_that(scale: str, entry: str)
 
 
 def test_every_comment_stays_and_a_users_own_too(project: Path) -> None:
-    preset.write("laptop", project)
     path = params(project)
     text = path.read_text().replace("seed: 0", "seed: 7  # my lucky number")
     path.write_text(text)
     comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
-    changes = preset.write("thesis", project)
+    changes = preset.write("thesis", project, studies.MAIN)
     written = path.read_text()
     assert all(comment in written for comment in comments)
     assert "seed: 7 -> 0" in changes[path]
 
 
 def test_it_says_what_changed(project: Path) -> None:
-    preset.write("laptop", project)
     assert not any(preset.write("laptop", project).values())
     path = params(project)
     path.write_text(path.read_text().replace("kind: car_racing", "kind: video_folder"))
@@ -111,17 +124,8 @@ def test_it_says_what_changed(project: Path) -> None:
 def test_a_broken_file_is_written_anew(content: str, project: Path) -> None:
     path = params(project)
     path.write_bytes(content.encode(errors="surrogateescape"))
-    preset.write("smoke", project)
+    preset.write("smoke", project, studies.MAIN)
     assert reading.load(path) == values("smoke")
-
-
-def test_one_study_alone_is_written_beside_the_parameters_of_its_base(project: Path) -> None:
-    preset.write("laptop", project)
-    before = params(project).read_bytes()
-    changes = preset.write("smoke", project, "driving_thesis")
-    assert [*changes] == [params(project, "driving_thesis")]
-    assert changes[params(project, "driving_thesis")]
-    assert params(project).read_bytes() == before
 
 
 def test_a_study_without_presets_is_left_alone(project: Path) -> None:
@@ -133,24 +137,17 @@ def test_a_study_without_presets_is_left_alone(project: Path) -> None:
         preset.write("smoke", project, "b")
 
 
-def test_an_unknown_preset_or_study_is_refused_with_the_list(project: Path) -> None:
+def test_an_unknown_preset_or_study_is_refused_with_the_list(bare: Path) -> None:
     with pytest.raises(UserError, match="laptop, smoke, thesis"):
-        preset.write("huge", project)
+        preset.write("huge", bare)
     with pytest.raises(UserError, match=r"no study c\. Choose one of: driving, "):
-        preset.write("smoke", project, "c")
-    assert not any(project.glob("**/params.yaml"))
+        preset.write("smoke", bare, "c")
+    assert not any(bare.glob("**/params.yaml"))
 
 
-def test_a_preset_that_does_not_fit_its_base_changes_nothing(project: Path) -> None:
-    path = project / "studies/driving_thesis/presets/smoke.yaml"
+def test_a_preset_that_does_not_fit_its_base_changes_nothing(bare: Path) -> None:
+    path = bare / "studies/driving_thesis/presets/smoke.yaml"
     path.write_text("priors: {top_large: {like: middle}}\n")
     with pytest.raises(UserError, match=r"top_large\.like is middle"):
-        preset.write("smoke", project)
-    assert not any(project.glob("**/params.yaml"))
-
-
-@pytest.mark.parametrize("place", sorted(PLACES.keys() - {studies.MAIN}))
-def test_a_study_may_be_made_small_alone(place: str, project: Path) -> None:
-    preset.write("laptop", project)
-    preset.write("smoke", project, place)
-    study.load(params(project, place))
+        preset.write("smoke", bare)
+    assert not any(bare.glob("**/params.yaml"))
