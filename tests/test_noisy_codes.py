@@ -14,7 +14,7 @@ from foreframe import autoencoders, priors
 from foreframe.config import study
 from foreframe.models import Shape
 from foreframe.priors import Codes
-from tests import smoke
+from tests import smoke, turned
 from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/noisy_codes"
@@ -121,3 +121,44 @@ def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> 
         assert f"Table {number}" in page
     named = set(re.findall(r"\d+\.\d+", " ".join(re.findall(r"[Ff]igures? ([\d., and]+\d)", page))))
     assert set(FIGURES.split()) <= named
+
+
+TRAININGS = {run: (run, f"{run}_second", f"{run}_third") for run in ("s00", "s10", "restarts")}
+
+
+def claimed(sign: float) -> list[turned.Change]:
+    """Return numbers that bear out every claim of the thesis (1), or none of them (-1).
+
+    Restarts without noise do as noise does where it is borne out.
+    """
+    trained = {"s00": 0.0, "s10": sign, "restarts": sign}  # how far from no noise
+    runs = [(name, trained[kind]) for kind, names in TRAININGS.items() for name in names]
+    return [
+        *(
+            change
+            for run, better in runs
+            for level in ("top", "bottom")
+            for change in (
+                (f"order/{run}", f"{level}.used.adjacency", "", 0.8 - 0.2 * better, 0.0),
+                (f"order/{run}", f"{level}.usage", "test", 0.5 + 0.2 * better, 0.0),
+                (f"classes_{level}/{run}", "accuracy", "", 0.5 + 0.2 * better, 0.1),
+            )
+        ),
+        *((f"reconstruction/{run}", "psnr.test", "", 20.0 + by, 0.1) for run, by in runs),
+        ("s10", "over.s00.mse", "reconstruction", -0.01 * sign, 0.001),
+        ("s18", "over.s10.mse", "reconstruction", 0.01 * sign, 0.001),
+        ("brittleness/s10", "indices.width_1.share_1", "", 20.0 + sign, 0.5),
+        ("brittleness/s00", "indices.width_1.share_1", "", 20.0, 0.1),
+        ("interpolation/s05", "indices.to_blend", "", 0.2 - 0.1 * sign, 0.01),
+        ("interpolation/s00", "indices.to_blend", "", 0.2, 0.01),
+        ("gan_s05/drawn", "random_image_distance", "pictures", 50.0 - 10 * sign, 1.0),
+        ("gan_s00/drawn", "random_image_distance", "pictures", 50.0, 1.0),
+        ("dead/dead_top", "top.dead", "", sign > 0, 0.0),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sign", "verdict"), [(1.0, "yes"), (-1.0, "no")])
+def test_claims_hold_where_their_numbers_say_so(finished: Path, sign: float, verdict: str) -> None:
+    found = turned.verdicts(finished, "noisy_codes", claimed(sign))
+    assert len(found) == 12 and set(found.values()) == {verdict}, found
