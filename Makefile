@@ -53,7 +53,7 @@ test: lint
 	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup -m "not slow"
 
 test-all: lint
-	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup
+	OMP_NUM_THREADS=1 python -m pytest -n logical --dist loadgroup --hypothesis-profile=default
 
 lint: .venv/dev.installed
 	ruff check

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests import smoke
 from tests.needs import has_program
+
+# `make test` tries the same examples each time; `make test-all` looks for others.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 STUDIES = ("by_dvc", "by_snakemake", "replicated")
 

@@ -18,8 +18,8 @@ from tests import smoke, turned
 from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/noisy_codes"
-TABLES = "6.1 6.2 6.3 6.5"
-FIGURES = "3.5 4.2 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11"
+TABLES = "6.1 6.2 6.3 6.4 6.5"
+FIGURES = "3.1 3.2 3.3 3.4 3.5 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12"
 
 
 @functools.cache

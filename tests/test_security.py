@@ -332,6 +332,7 @@ ANYTHING = st.recursive(
 
 
 @given(path=st.sampled_from(LEAVES), depth=st.integers(1, 9), value=ANYTHING)
+@example(path=("autoencoders", "vqvae", "kind"), depth=1, value={})
 @settings(max_examples=150, deadline=None)
 def test_whatever_stands_there_is_taken_or_refused_by_name(
     path: tuple[str, ...], depth: int, value: object

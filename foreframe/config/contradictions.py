@@ -43,7 +43,9 @@ def _prior_contradictions(study: Study) -> Iterator[str]:
     every = set().union(*levels)
     done: set[str] = set()
     for name, prior in study.priors.items():
-        if prior.level not in every:
+        if not every:
+            yield f"priors.{name} is over codes, and autoencoders has none. Add one."
+        elif prior.level not in every:
             known = ", ".join(sorted(every))
             yield f"priors.{name}.level is {prior.level}, which no autoencoder has: {known}."
         for condition in prior.condition_on:

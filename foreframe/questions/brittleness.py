@@ -62,7 +62,8 @@ def answer(subject: Subject, settings: Settings) -> Answer:
     Equal decodes count as 100 dB. `other_clips` is the PSNR against the decode of the clip before:
     where that is high as well, decodes hardly depend on codes, and are not robust but blind. By
     clip stands the squared error, of frames in [0, 1]. Stored are, of the clips that are shown,
-    `decoded` and the perturbed ones (S,P,...) under both names, and `indices_psnr` (S,P,N) of all.
+    `decoded` and the perturbed ones, as `indices/width_S.share_P`, and `indices_psnr` (S,P,N) of
+    all.
     """
     ways = [_Way(INDICES, settings.widths, settings.shares, _Indices(subject))]
     if isinstance(subject.model, TwoLevels):
@@ -80,7 +81,8 @@ def answer(subject: Subject, settings: Settings) -> Answer:
     subject.store("decoded", decoded_NTHWC[: settings.show])
     per_clip: dict[str, Tensor] = {}
     for way in ways:
-        subject.store(way.name, way.grid(way.shown))
+        for (width, share), shown in way.shown.items():
+            subject.store(f"{way.name}/{_width(width)}.{_share(share)}", torch.cat(shown))
         subject.store(f"{way.name}_psnr", way.grid(way.psnr))
         errors = way.grid(way.errors).flatten(0, 1)
         names = [f"{way.name}.{_width(one)}.{_share(other)}" for one, other in way.psnr]

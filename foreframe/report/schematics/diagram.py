@@ -5,10 +5,11 @@ Lengths are in inches from the lower left corner of the picture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 
 from foreframe.report import style
@@ -142,23 +143,30 @@ class Diagram:
         self.axes.text(x, y, sign, ha="center", va="center_baseline", fontsize=8)
         return Box(x - radius, y - radius, 2 * radius, 2 * radius)
 
-    def arrow(self, *points: tuple[float, float], label: str = "") -> None:
-        """Draw a line through `points` that ends with an arrow head; the label is at its middle."""
-        xs, ys = zip(*points[:-1], strict=True)
-        if len(points) > 2:
-            self.axes.plot(xs, ys, color=style.GREY, linewidth=0.8, solid_joinstyle="miter")
-        self.axes.annotate(
-            "",
-            points[-1],
-            points[-2],
-            arrowprops={
-                "arrowstyle": "-|>,head_width=0.12,head_length=0.22",
-                "color": style.GREY,
-                "linewidth": 0.8,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            },
+    def cell(self, x: float, y: float, side: float, text: str) -> None:
+        """Draw a square with a number in it, its lower left corner at (x, y)."""
+        self.axes.add_patch(
+            Rectangle((x, y), side, side, facecolor="white", edgecolor=style.GREY, linewidth=0.6)
         )
+        middle = (x + side / 2, y + side / 2)
+        self.axes.text(*middle, text, ha="center", va="center", fontsize=DETAIL, color=style.INK)
+
+    def arrow(
+        self,
+        *points: tuple[float, float],
+        label: str = "",
+        colour: str = style.GREY,
+        dashed: bool = False,
+        head: bool = True,
+    ) -> None:
+        """Draw a line through `points`, with a head at its end; the label is at its middle."""
+        xs, ys = zip(*points[:-1], strict=True)
+        line: dict[str, Any] = {"color": colour, "linewidth": 0.8, "linestyle": (0, (3, 2)) if dashed else "-"}
+        if len(points) > 2:
+            self.axes.plot(xs, ys, solid_joinstyle="miter", **line)
+        shape = "-|>,head_width=0.12,head_length=0.22" if head else "-"
+        arrow = {"arrowstyle": shape, "shrinkA": 0, "shrinkB": 0, **line}
+        self.axes.annotate("", points[-1], points[-2], arrowprops=arrow)
         if label:
             x, y = ((points[0][axis] + points[1][axis]) / 2 for axis in (0, 1))
             self.note(x + 0.05, y + 0.07, label)

@@ -113,8 +113,10 @@ def asked(
     with hdf5.creating(path, "analysis", {}) as file:
         answer = module.answer(Subject(network, scaling, sets, seed, CPU, file), settings)
     with hdf5.opening(path, "analysis") as file:
+        names: list[str] = []
+        file.visit(names.append)
         return answer, {
-            name: torch.from_numpy(each[:])
-            for name, each in file.items()
-            if isinstance(each, h5py.Dataset)
+            name: torch.from_numpy(file[name][:])
+            for name in names
+            if isinstance(file[name], h5py.Dataset)
         }

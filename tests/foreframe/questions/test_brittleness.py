@@ -36,8 +36,7 @@ def test_where_nothing_is_moved_decodes_are_equal_and_count_as_the_cap(tmp_path:
         for share in ("share_0.25", "share_1"):
             assert answer.values[way]["width_0"][share]["mean"] == 100
             assert set(answer.per_clip[f"{way}.width_0.{share}"].tolist()) == {0}
-        for pictures in arrays[way][0]:
-            assert torch.equal(pictures, arrays["decoded"])
+            assert torch.equal(arrays[f"{way}/width_0.{share}"], arrays["decoded"])
 
 
 @pytest.mark.parametrize(("width", "square"), [(1.0, 1 + 1 / 12), (4.0, 16 + 1 / 12)])
@@ -96,7 +95,10 @@ def test_means_are_those_of_the_clips_that_are_stored(tmp_path: Path) -> None:
     found = answer.values["indices"]["width_4"]["share_1"]
     assert found["mean"] == pytest.approx(float(arrays["indices_psnr"][2, 1].mean()))
     assert found["low"] < found["mean"] < found["high"] and found["clips"] == len(GREYS)
-    assert arrays["indices"].shape == (3, 2, 2, 1, hand_made.SIDE, hand_made.SIDE, 3)
+    shown = arrays["indices/width_4.share_1"]
+    assert shown.shape == (2, 1, hand_made.SIDE, hand_made.SIDE, 3)
+    errors = (arrays["decoded"].double() - shown.double()).div(255).square().mean(dim=(1, 2, 3, 4))
+    assert torch.allclose(arrays["indices_psnr"][2, 1, :2].double(), -10 * errors.log10())
 
 
 def test_seeds_decide_and_equal_ones_give_equal_bytes(tmp_path: Path) -> None:
