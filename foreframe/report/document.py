@@ -26,7 +26,7 @@ def of(
     """
     reader = Reader(library)
     trained = {each.run: reader.training(each.run).facts for each in library.of("training")}
-    layers = {run: found.get("layers", []) for run, found in trained.items()}
+    layers = {run: folded(found.get("layers", [])) for run, found in trained.items()}
     sections: dict[str, Any] = {}
     for content in settings.files.values():
         sections = merged(content, sections)
@@ -61,6 +61,21 @@ def of(
             for artefact in library.of(name)
         },
     }
+
+
+def folded(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of layers with what makes a layer's weight, such as its norm, in its row.
+
+    A layer that only lends its weight has no output.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name, _, inside = row["name"].partition(".parametrizations.")
+        known = found.setdefault(name, {"name": name, "layer": "weight", "output": None})
+        if not inside:
+            known |= {"layer": row["layer"].removeprefix("Parametrized"), "output": row["output"]}
+        known["parameters"] = known.get("parameters", 0) + row["parameters"]
+    return list(found.values())
 
 
 def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:

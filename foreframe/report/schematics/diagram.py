@@ -161,7 +161,11 @@ class Diagram:
     ) -> None:
         """Draw a line through `points`, with a head at its end; the label is at its middle."""
         xs, ys = zip(*points[:-1], strict=True)
-        line: dict[str, Any] = {"color": colour, "linewidth": 0.8, "linestyle": (0, (3, 2)) if dashed else "-"}
+        line: dict[str, Any] = {
+            "color": colour,
+            "linewidth": 0.8,
+            "linestyle": (0, (3, 2)) if dashed else "-",
+        }
         if len(points) > 2:
             self.axes.plot(xs, ys, solid_joinstyle="miter", **line)
         shape = "-|>,head_width=0.12,head_length=0.22" if head else "-"

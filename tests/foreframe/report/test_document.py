@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
 from foreframe.artefacts import facts
+from foreframe.models import layers
 from foreframe.report import desk, document
 from foreframe.report.library import Library
 from foreframe.report.reading import Reader
@@ -43,3 +48,19 @@ def test_what_other_programs_predicted_stands_between_the_choices_and_the_bound(
     assert desk.others(names, ["sampled"]) == ["another", "mine"]
     expected = ["copy_last_frame", "sampled", "another", "mine", "reconstruction"]
     assert desk.ordered(names, ["sampled"]) == expected
+
+
+def test_what_makes_a_weight_stands_in_the_row_of_its_layer() -> None:
+    plain = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Linear(6, 5))
+    normed = nn.Sequential(weight_norm(nn.Conv2d(2, 4, 3)), nn.ReLU(), nn.Linear(6, 5))
+    for network, count in ((plain, 4 * 18 + 4), (normed, 4 * 18 + 4 + 4)):
+        rows = document.folded(
+            layers.table(network, lambda model: model(torch.zeros(1, 2, 8, 8, device="meta")))
+        )
+        assert [(row["name"], row["layer"]) for row in rows] == [
+            ("0", "Conv2d"),
+            ("1", "ReLU"),
+            ("2", "Linear"),
+        ]
+        assert [row["parameters"] for row in rows] == [count, 0, 35]
+        assert rows[0]["output"] == [4, 6, 6]
