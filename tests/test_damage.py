@@ -144,6 +144,7 @@ def test_every_missing_file_is_named(known: Study, look: Look) -> None:
         (known.root / "away").rename(known.root / path)
 
 
+@pytest.mark.slow
 def test_every_flipped_read_only_object_of_the_cache_is_named(known: Study) -> None:
     objects = {path: damage.cached(known.root, path) for path in known.makers}
     for path in objects.values():

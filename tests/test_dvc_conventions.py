@@ -154,6 +154,7 @@ def test_metrics_are_few_and_all_numbers(study: smoke.Clone) -> None:
     assert max(len(content) for content in files.values()) <= 16
 
 
+@pytest.mark.slow
 def test_a_changed_parameter_shows_in_params_diff_and_reruns_by_experiment(
     study: smoke.Clone,
 ) -> None:
