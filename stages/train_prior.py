@@ -20,7 +20,14 @@ from foreframe.config.compute import Compute
 from foreframe.data import latents as latents_file
 from foreframe.kinds import Kind
 from foreframe.models import layers
-from foreframe.priors import ACTIONS, AutoregressivePrior, Codes, Prior, PriorSettings
+from foreframe.priors import (
+    ACTIONS,
+    AutoregressivePrior,
+    Codes,
+    ImplicitPrior,
+    Prior,
+    PriorSettings,
+)
 from foreframe.priors.actions import Actions
 from foreframe.randomness import generator
 from foreframe.running import compute as computing
@@ -49,10 +56,12 @@ def facts_of(prior: Prior) -> dict[str, Any]:
     """Return what the record says of the prior besides its training.
 
     One with a density has `flops_per_clip`, the floating-point operations of one clip's likelihood
-    (a multiply-add is two), and the table of its `layers`.
+    (a multiply-add is two), and the table of its `layers`; another one has what it drew by phase.
     """
-    if not isinstance(prior, AutoregressivePrior):
-        return {"grid": prior.grid}
+    if isinstance(prior, ImplicitPrior):
+        drawn = prior.drawn_by_phase()
+        return {"grid": prior.grid, "codebook_size": prior.codebook_size, "drawn": drawn}
+    assert isinstance(prior, AutoregressivePrior)
     batch = one_clip(prior)
 
     def call(empty: Any) -> object:

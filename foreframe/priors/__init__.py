@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from torch import Tensor
 from torch.nn import functional
@@ -105,6 +105,10 @@ class Prior(Model):
 
 class ImplicitPrior(Prior):
     """A prior without a density: it draws all codes of a grid at once, as a generator does."""
+
+    def drawn_by_phase(self) -> list[Any]:
+        """Return some maps of indices for each phase of its training, where they were kept."""
+        return []
 
     @abstractmethod
     def sample(

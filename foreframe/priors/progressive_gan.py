@@ -25,6 +25,8 @@ from foreframe.priors import Given
 from foreframe.priors.maps import CRITIC, GENERATOR, MapPrior, MapSettings, side_of
 from foreframe.training.objective import Losses, Moment, Objective, Player, Turn
 
+ALBUM = 8  # maps that are kept of each phase
+
 
 class Settings(MapSettings):
     """The section of params.yaml; the players of `training` are `generator` and `critic`.
@@ -115,13 +117,15 @@ class Game(Objective[Mapping[str, Tensor]]):
     def measure(self, batch: Mapping[str, Tensor], moment: Moment) -> dict[str, Tensor]:
         """Return `wasserstein`, by how much true maps score higher than made ones; scalars.
 
-        And, of a pair, `mismatch`: by how much they score higher with their own map of the level
-        above than with that of the next in the batch; a single one has no other.
+        What is made is kept as the last of this scale. And, of a pair, `mismatch`: by how much true
+        maps score higher with their own map of the level above than with that of the next in the
+        batch; a single one has no other.
         """
         growth = self._grown(moment, 0)
         above = self.prior.above(batch)
         true = self._true(batch, moment, growth)
         made = self._made(batch, above, moment, growth)
+        self.prior.keep(made, growth)
         real = self.prior.critic(true, above, growth).mean()
         found = {"wasserstein": real - self.prior.critic(made, above, growth).mean()}
         if above is not None and len(above) > 1:
@@ -156,6 +160,7 @@ class ProgressiveGan(MapPrior):
     generator: Generator
     scale: Tensor
     fade: Tensor
+    album: Tensor  # [P][N][H][W] int32: maps of the last validation of each phase; -1 where none
 
     def __init__(self, settings: Settings, given: Given) -> None:
         super().__init__(settings, given)
@@ -164,6 +169,8 @@ class ProgressiveGan(MapPrior):
         # In the file of weights, as a training can end before its last scale, or in a fade.
         self.register_buffer("scale", torch.tensor(len(settings.network.channels) - 1))
         self.register_buffer("fade", torch.zeros((), dtype=torch.float64))
+        size = (len(settings.network.channels), ALBUM, self.side, self.side)
+        self.register_buffer("album", torch.full(size, -1, dtype=torch.int32))
 
     @property
     def noise(self) -> int:
@@ -178,6 +185,16 @@ class ProgressiveGan(MapPrior):
         """Note how far both players have grown."""
         self.scale.fill_(growth.scale)
         self.fade.fill_(growth.fade)
+
+    def keep(self, made_B1SS: Tensor, growth: Growth) -> None:
+        """Note what was made at a scale."""
+        whole = enlarge(made_B1SS[:ALBUM].detach(), self.side // made_B1SS.shape[-1])
+        ids_NHW = self.index_map.ids(whole).squeeze(1)
+        self.album[growth.scale, : len(ids_NHW)] = ids_NHW.to(self.album)
+
+    def drawn_by_phase(self) -> list[list[list[list[int]]]]:
+        """Return the maps that were made at the end of each phase so far: indices [P][N][H][W]."""
+        return [phase[phase[:, 0, 0] >= 0].tolist() for phase in self.album]
 
     def make(self, generator: nn.Module, noise_BZ: Tensor, above_B1ss: Tensor | None) -> Tensor:
         """Return maps (B,1,H,W) of any values."""

@@ -233,6 +233,15 @@ def test_every_phase_has_its_scale_and_its_curve(tmp_path: Path) -> None:
     assert result.curve["critic_gamma"][7] != 0
     assert (int(prior.scale), float(prior.fade)) == (1, 0.0)
     assert len(result.averaged) == 1
+    small, whole = map(torch.tensor, prior.drawn_by_phase())
+
+    def coarse(maps: Tensor) -> Tensor:
+        return maps[:, ::2, ::2].repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+    assert torch.equal(small, coarse(small))
+    assert not torch.equal(whole, coarse(whole))
+    assert small.min() >= 0 and max(small.max(), whole.max()) < prior.codebook_size
+    assert made(prior.settings).drawn_by_phase() == [[], []]
 
 
 def test_it_learns_in_both_phases(tmp_path: Path) -> None:
