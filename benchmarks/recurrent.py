@@ -255,7 +255,8 @@ def _show_peer(found: dict[str, Any]) -> None:
     print(
         f"\n{found['kind']}: {found['settings']}\n{found['repository']} at "
         f"{found['commit'][:10]}: {speeds['theirs']:.3f} steps/s, ours {speeds['ours']:.3f}, "
-        f"{found['times_theirs']:.2f} times as fast\n  theirs has {found['notes']}"
+        f"{found['times_theirs']:.2f} times as fast\n  theirs has {found['notes']}\n  "
+        f"{found['products']:.0%} of our step are kernels of torch: at most {found['at_most']:.2f}"
     )
     for who in speeds:
         weights, operations = found[who]["weights"], found[who]["operations"] / 1e9

@@ -11,6 +11,9 @@ own loss and Adam, as its script does.
 
 What is equal: the size and number of clips, the layers and their channels, the threads, the
 instructions. What is not is said with each. Printed as JSON; operations are those of a whole step.
+`products` is the share of a step that passes in the kernels of convolutions and matrix products,
+which both codes leave to torch; `at_most` is how many times as fast as theirs ours would be if all
+else in ours took no time.
 """
 
 import argparse
@@ -29,11 +32,24 @@ instructions.adopt()  # before torch is loaded
 
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.profiler import ProfilerActivity, profile  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from benchmarks import paired, recurrent_models  # noqa: E402
 from benchmarks.recurrent_models import FRAMES, KINDS, Lesson  # noqa: E402
 from foreframe.randomness import generator  # noqa: E402
+
+# Where torch computes them on the CPU, forward and backward.
+PRODUCTS = (
+    "aten::mkldnn_convolution",
+    "aten::_slow_conv2d_forward",
+    "aten::slow_conv_transpose2d",
+    "aten::convolution_backward",
+    "aten::mm",
+    "aten::addmm",
+    "aten::bmm",
+    "aten::baddbmm",
+)
 
 BATCH = 8
 RATE = 1e-4
@@ -254,13 +270,17 @@ def compare(kind: str, checkout: Path, rounds: int) -> dict[str, Any]:
         each.numel() for module in modules for each in module.parameters() if each.requires_grad
     )
     found = {"theirs": (weights, take), "ours": (lesson.weights, lesson.take)}
+    faster = paired.ratio(times, "theirs", "ours")
+    share = products(lesson.take)
     return {
         "kind": kind,
         "repository": chosen.repository,
         "commit": _commit(checkout),
         "settings": f"{BATCH} clips of {FRAMES} frames of {chosen.rows} x {chosen.rows}, grey",
         "notes": chosen.notes,
-        "times_theirs": paired.ratio(times, "theirs", "ours"),
+        "times_theirs": faster,
+        "products": share,
+        "at_most": faster / share,
         **{
             who: {
                 "weights": count,
@@ -270,6 +290,14 @@ def compare(kind: str, checkout: Path, rounds: int) -> dict[str, Any]:
             for who, (count, step) in found.items()
         },
     }
+
+
+def products(step: Step) -> float:
+    """Return the share of a step's time that passes in convolutions and matrix products."""
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        step()
+    own = {each.key: each.self_cpu_time_total for each in seen.key_averages()}
+    return sum(own.get(name, 0.0) for name in PRODUCTS) / sum(own.values())
 
 
 def _counted(step: Step) -> int:
