@@ -90,6 +90,7 @@ def test_runs_differ_in_what_they_are_about(name: str) -> None:
     ):
         assert differs(run, other) == set()
     assert differs("few_codes", "s10") == differs("many_codes", "s10") == {"codebook_sizes"}
+    assert differs("separate", "s00") == {"kind"}
     assert differs("dead_top", "s00") == {"top_halvings", "codebook_sizes"}
 
 

@@ -45,10 +45,9 @@ class CodebookSizes(Strict):
     bottom: CodebookSize
 
 
-class Settings(CodebookSettings):
-    """The section of params.yaml; encoders and decoder share width and residual layers."""
+class PictureSettings(CodebookSettings):
+    """Sizes of a model of pictures with two levels, shared by its encoders and decoders."""
 
-    kind: Literal["vqvae2"]
     training: Training
     width: Annotated[int, Field(ge=2, multiple_of=2)]
     residual_width: Size
@@ -65,6 +64,12 @@ class Settings(CodebookSettings):
         """Return {"top": (1, 8, 8), "bottom": (1, 4, 4)}, or a wider top."""
         top = SHRINK * 2**self.top_halvings
         return {TOP: (1, top, top), BOTTOM: (1, SHRINK, SHRINK)}
+
+
+class Settings(PictureSettings):
+    """The section of params.yaml."""
+
+    kind: Literal["vqvae2"]
 
 
 def build(settings: Settings, given: Shape) -> "VQVAE2":
@@ -87,41 +92,45 @@ class VQVAE2(TwoLevels):
         width, half, dimension = settings.width, settings.width // 2, settings.code_dim
         halvings, layers = settings.top_halvings, settings.residual_layers
         self.bottom_encoder = nn.Sequential(
-            *_halving(given.channels, half), *_halving(half, width), _same(width, width),
-            _body(settings, layers.bottom),
+            *halving(given.channels, half), *halving(half, width), same(width, width),
+            body(settings, layers.bottom),
         )  # fmt: skip
-        shrink = [part for _ in range(halvings - 1) for part in _halving(half, half)]
+        shrink = [part for _ in range(halvings - 1) for part in halving(half, half)]
         self.top_encoder = nn.Sequential(
-            *_halving(width, half), *shrink, _same(half, width), _body(settings, layers.top)
+            *halving(width, half), *shrink, same(half, width), body(settings, layers.top)
         )
         self.top_projection = nn.Conv3d(width, dimension, 1)
         self.bottom_projection = nn.Conv3d(width + dimension, dimension, 1)
         self.top_quantizer = settings.quantizer(settings.codebook_sizes.top)
         self.bottom_quantizer = settings.quantizer(settings.codebook_sizes.bottom)
-        grow = [part for _ in range(halvings - 1) for part in (_doubling(width, width), nn.ReLU())]
+        grow = [part for _ in range(halvings - 1) for part in (doubling(width, width), nn.ReLU())]
         self.top_decoder = nn.Sequential(
-            _same(dimension, width), _body(settings, layers.top), *grow, _doubling(width, dimension)
+            same(dimension, width), body(settings, layers.top), *grow, doubling(width, dimension)
         )
         self.top_upsampling = nn.Sequential(
-            *(_doubling(dimension, dimension) for _ in range(halvings))
+            *(doubling(dimension, dimension) for _ in range(halvings))
         )
         self.decoder = nn.Sequential(
-            _same(2 * dimension, width), _body(settings, layers.bottom), _doubling(width, half),
-            nn.ReLU(), _doubling(half, given.channels),
+            same(2 * dimension, width), body(settings, layers.bottom), doubling(width, half),
+            nn.ReLU(), doubling(half, given.channels),
         )  # fmt: skip
 
 
-def _body(settings: Settings, layers: int) -> ResidualStack:
+def body(settings: PictureSettings, layers: int) -> ResidualStack:
+    """Return residual layers of the width of a model."""
     return ResidualStack(settings.width, settings.residual_width, layers, FRAME)
 
 
-def _same(inputs: int, outputs: int) -> nn.Conv3d:
+def same(inputs: int, outputs: int) -> nn.Conv3d:
+    """Return a convolution of 3 x 3 that keeps the sides."""
     return nn.Conv3d(inputs, outputs, FRAME, padding=(0, 1, 1))
 
 
-def _halving(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+def halving(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+    """Return a strided convolution and its ReLU."""
     return nn.Conv3d(inputs, outputs, (1, 4, 4), (1, 2, 2), (0, 1, 1)), nn.ReLU()
 
 
-def _doubling(inputs: int, outputs: int) -> nn.ConvTranspose3d:
+def doubling(inputs: int, outputs: int) -> nn.ConvTranspose3d:
+    """Return a strided transposed convolution."""
     return nn.ConvTranspose3d(inputs, outputs, (1, 4, 4), (1, 2, 2), (0, 1, 1))

@@ -5,12 +5,13 @@ reconstructions of test pictures. In training the loss has noise, which is in a 
 here neither set has, so that what differs between them is not the noise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from foreframe.errors import UserError
 from foreframe.evaluation import columns
 from foreframe.metrics.mse import standardised_mse
 from foreframe.metrics.ssim import ssim
@@ -21,9 +22,10 @@ NAMES = ("mse", "psnr", "ssim")
 
 
 class Settings(QuestionSettings):
-    """Nothing of its own."""
+    """Levels in `drop` count for nothing: what the others say alone."""
 
     kind: Literal["reconstruction"]
+    drop: tuple[str, ...]
 
 
 def answer(subject: Subject, settings: Settings) -> Answer:
@@ -33,20 +35,27 @@ def answer(subject: Subject, settings: Settings) -> Answer:
     and SSIM are of 8-bit frames. By clip stands the squared error.
 
     Raises:
-        UserError: frames are smaller than the window of SSIM.
+        UserError: frames are smaller than the window of SSIM, or there is no such level to drop.
     """
-    found = {name: columns.join(_scores(subject, name)) for name in (TRAIN, TEST)}
-    _store(subject, settings.show)
+    if unknown := set(settings.drop) - set(subject.model.levels):
+        levels = ", ".join(subject.model.levels)
+        raise UserError(f"drop names {', '.join(sorted(unknown))}, but the levels are: {levels}.")
+    found = {name: columns.join(_scores(subject, name, settings.drop)) for name in (TRAIN, TEST)}
+    _store(subject, settings.show, settings.drop)
     values: dict[str, Any] = {
         metric: {name: columns.mean(found[name][metric]) for name in found} for metric in NAMES
     }
     return Answer(values, per_clip={"mse": found[TEST]["mse"]})
 
 
-def _scores(subject: Subject, name: str) -> Iterator[dict[str, Tensor]]:
+def _back(subject: Subject, x_BCTHW: Tensor, drop: Collection[str]) -> Tensor:
+    return subject.model.decode(subject.model.encode(x_BCTHW), drop).float()
+
+
+def _scores(subject: Subject, name: str, drop: Collection[str]) -> Iterator[dict[str, Tensor]]:
     """Yield the scores (B,) of each batch of a set, by metric."""
     for batch in subject.batches(name):
-        x_BCTHW = subject.model.reconstruct(batch.x).float()
+        x_BCTHW = _back(subject, batch.x, drop)
         made_BTHWC = subject.shown(x_BCTHW)
         yield {
             "mse": standardised_mse(batch.x, x_BCTHW).cpu(),
@@ -55,14 +64,14 @@ def _scores(subject: Subject, name: str) -> Iterator[dict[str, Tensor]]:
         }
 
 
-def _store(subject: Subject, show: int) -> None:
+def _store(subject: Subject, show: int, drop: Collection[str]) -> None:
     """Store the first test clips, and what becomes of them."""
     real: list[Tensor] = []
     decoded: list[Tensor] = []
     for batch in subject.batches(TEST):
         left = max(show - sum(map(len, real)), 0)
         real.append(batch.frames[:left])
-        decoded.append(subject.shown(subject.model.reconstruct(batch.x))[:left])
+        decoded.append(subject.shown(_back(subject, batch.x, drop))[:left])
         if sum(map(len, real)) >= show:
             break
     subject.store("real", torch.cat(real))

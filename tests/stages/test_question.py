@@ -31,7 +31,7 @@ ASKED: dict[str, dict[str, Any]] = {
     },
     "index_interpolation": {"clips": 16, "show": 2, "steps": 4},
     "dead_levels": {"clips": 10, "show": 0, "perplexity": 1.1, "share": 0.001},
-    "reconstruction": {"clips": 9, "show": 3},
+    "reconstruction": {"clips": 9, "show": 3, "drop": ()},
     "index_pictures": {"clips": None, "show": 3},
 }
 

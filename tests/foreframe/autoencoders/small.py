@@ -102,3 +102,17 @@ def moment(*position: str | int) -> Moment:
 def loss(model: SingleLoss | Joint, clips_BCTHW: Tensor, *position: str | int) -> dict[str, Tensor]:
     """Return a model's loss of clips, at a position of the random numbers."""
     return dict(model.loss({"x": clips_BCTHW}, moment(*position)))
+
+
+def learned(network: Any, steps: int) -> list[dict[str, float]]:
+    """Return all parts of the loss in each step of learning two clips by heart."""
+    clips = moving_stripes(2, 2)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    losses = []
+    for step in range(steps):
+        optimizer.zero_grad()
+        found = loss(network, clips, "step", step)
+        found["loss"].backward()
+        optimizer.step()
+        losses.append({name: part.item() for name, part in found.items() if part.ndim == 0})
+    return losses

@@ -13,7 +13,7 @@ from foreframe import autoencoders, priors
 from foreframe.models import Model, Role
 from foreframe.predictors import learned
 from foreframe.randomness import generator
-from tests.foreframe.autoencoders import small, test_vqvae2
+from tests.foreframe.autoencoders import small, test_separate_tiers, test_vqvae2
 from tests.foreframe.predictors import (
     hierarchical,
     sequential,
@@ -34,6 +34,7 @@ ROLES: tuple[Role[Model], ...] = (autoencoders.ROLE, priors.ROLE, learned.ROLE) 
 KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("autoencoder", "vqvae"): lambda: small.model(bottom_sees_top=True),
     ("autoencoder", "vqvae2"): lambda: test_vqvae2.tiny(),
+    ("autoencoder", "separate_tiers"): lambda: test_separate_tiers.tiny(),
     ("prior", "pixel_snail"): lambda: tiny.top(actions="input"),
     ("prior", "conditional_pixel_snail"): lambda: tiny.bottom(actions="input"),
     ("prior", "causal_transformer"): lambda: transformers.driven(),

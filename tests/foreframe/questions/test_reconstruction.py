@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from foreframe.errors import UserError
 from foreframe.questions import reconstruction
 from foreframe.randomness import generator
 from tests.foreframe.questions import hand_made
@@ -15,7 +16,12 @@ TEST = hand_made.flat(*range(50, 60))
 
 def test_what_is_exact_has_no_error(tmp_path: Path) -> None:
     answer, arrays = hand_made.asked(
-        tmp_path / "a.h5", reconstruction, {"show": 9}, hand_made.model(), TEST, train=TRAIN
+        tmp_path / "a.h5",
+        reconstruction,
+        {"show": 9, "drop": ()},
+        hand_made.model(),
+        TEST,
+        train=TRAIN,
     )
     for name in ("train", "test"):
         assert answer.values["mse"][name]["mean"] == pytest.approx(0, abs=1e-12)
@@ -29,7 +35,7 @@ def test_errors_are_on_the_scale_of_the_view_and_of_both_sets(tmp_path: Path) ->
     answer, _ = hand_made.asked(
         tmp_path / "a.h5",
         reconstruction,
-        {"show": 0},
+        {"show": 0, "drop": ()},
         hand_made.model(off=off),
         TEST,
         train=TRAIN,
@@ -46,8 +52,33 @@ def test_errors_are_on_the_scale_of_the_view_and_of_both_sets(tmp_path: Path) ->
 
 def test_a_top_alone_blurs_what_the_bottom_would_say(tmp_path: Path) -> None:
     answer, _ = hand_made.asked(
-        tmp_path / "a.h5", reconstruction, {"show": 0}, hand_made.model(1.0, 0.0), TEST, train=TRAIN
+        tmp_path / "a.h5",
+        reconstruction,
+        {"show": 0, "drop": ()},
+        hand_made.model(1.0, 0.0),
+        TEST,
+        train=TRAIN,
     )
     # Flat test clips come back, training clips of small blocks do not.
     assert answer.values["psnr"]["test"]["mean"] == 100
     assert answer.values["ssim"]["train"]["mean"] < 0.9
+
+
+def test_a_level_that_is_dropped_says_nothing(tmp_path: Path) -> None:
+    """Where the picture is the bottom's alone, without it nothing is left but the top's blank."""
+    found = {}
+    for drop in ((), ("top",), ("bottom",)):
+        path = tmp_path / f"{len(drop)}{drop}.h5"
+        chosen = {"show": 0, "drop": drop}
+        answer, _ = hand_made.asked(path, reconstruction, chosen, hand_made.model(0.0, 1.0), TEST)
+        found[drop] = answer.values["psnr"]["test"]["mean"]
+    assert found[()] == found["top",] == 100
+    assert found["bottom",] < 30
+    with pytest.raises(UserError, match="drop names middle, but the levels are: top, bottom"):
+        hand_made.asked(
+            tmp_path / "a.h5",
+            reconstruction,
+            chosen | {"drop": ("middle",)},
+            hand_made.model(),
+            TEST,
+        )
