@@ -18,6 +18,8 @@ from foreframe.randomness import Draws
 
 LikelihoodKind = Literal["exact", "elbo", "none"]
 
+COLOURS = 3  # of every frame that is kept; a view may show a network fewer
+
 
 @dataclass(frozen=True)
 class Context:
@@ -97,7 +99,7 @@ class Predictor(ABC):
 
         Raises:
             UserError: nothing is given and the predictor cannot generate, the options are another
-                predictor's, or the context does not fit the predictor.
+                predictor's, frames are not of three colours, or the context does not fit.
         """
         if type(options) is not self.options:
             raise UserError(
@@ -108,6 +110,12 @@ class Predictor(ABC):
             raise UserError(
                 f"{self.name} continues what it is given and cannot generate clips from nothing. "
                 "Set the protocol's context to 1 frame or more."
+            )
+        channels = context.frames.shape[-1]
+        if channels != COLOURS:
+            raise UserError(
+                f"{self.name} is given frames of {channels} channels and takes {COLOURS}. Give a "
+                "grey picture three times."
             )
         return self._predict(context, horizon, options, draws)
 

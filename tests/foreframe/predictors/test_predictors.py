@@ -37,6 +37,14 @@ def test_a_predictor_that_cannot_generate_says_so() -> None:
 
 
 @pytest.mark.parametrize("predictor", [CopyLastFrame(), MEAN])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_frames_without_three_colours_are_refused(predictor: Predictor, channels: int) -> None:
+    context = Context(frames(1, 2)[..., :1].expand(-1, -1, -1, -1, channels), [0])
+    with pytest.raises(UserError, match=rf"frames of {channels} channels and takes 3.*three times"):
+        predictor.predict(context, 1, Options(), Draws.first(0, [0]))
+
+
+@pytest.mark.parametrize("predictor", [CopyLastFrame(), MEAN])
 def test_options_of_another_predictor_are_refused(predictor: Predictor) -> None:
     context, draws = Context(frames(1, 2), [0]), Draws.first(0, [0])
     with pytest.raises(UserError, match=r"to draw by Choice, which it does not know. Give Options"):
