@@ -1,7 +1,7 @@
 """What the steps of a flow cost: time and memory, by how many there are and what is kept of them.
 
-    python -m benchmarks.flows [--steps 4 8 16 32] [--batch 16] [--channels 12] [--side 32]
-                               [--hidden 64] [--repeats 4] [--rounds 1]
+    python -m benchmarks.flows [OUT.json] [--steps 4 8 16 32] [--batch 16] [--channels 12]
+                               [--side 32] [--hidden 64] [--repeats 4] [--rounds 1]
 
 One level of a flow with a condition map, trained with Adam. Each measurement is a process of its
 own; the ways to keep take turns, so that a machine that slows down slows all of them. Memory is
@@ -11,7 +11,7 @@ steps takes up to twice as long. Printed: `saved`, the bytes that autograd keeps
 a row of the batch (weights do not count: they are there anyway); `peak`, the largest resident
 memory of the process, and `above`, what of it the training steps added; `step`, the processor time
 of the quickest one. Then the growth from the fewest steps to the most, and the time as a multiple
-of that of `stored`.
+of that of `stored`. OUT.json gets all of it.
 """
 
 import argparse
@@ -22,11 +22,14 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
+from benchmarks import limits
+from foreframe.artefacts import facts
 from foreframe.networks.flows.level import Level, Memory
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
@@ -123,6 +126,7 @@ def _line(memory: str, steps: int, found: dict[str, float]) -> str:
 def main() -> None:
     """Print a line for each measurement, and one for each way to keep."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, nargs="?", metavar="OUT.json")
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 8, 16, 32])
     for name, default in (
         ("batch", 16), ("channels", 12), ("side", 32), ("hidden", 64), ("repeats", 4),
@@ -144,18 +148,41 @@ def main() -> None:
             found = _children(size)
             known = best.setdefault((memory, steps), found)
             best[memory, steps] = {name: min(known[name], found[name]) for name in found}
-    _print(best, min(options.steps), max(options.steps))
+    growth = _growth(best, min(options.steps), max(options.steps))
+    _print(best, growth)
+    if options.out:
+        rows = [{"memory": kind, "steps": count, **row} for (kind, count), row in best.items()]
+        machine = limits.machine(torch.device("cpu")) | {"threads": 1}
+        values = {"machine": machine, "sizes": _sizes(options), "rows": rows, "growth": growth}
+        facts.write(options.out, "benchmark_flows", values)
 
 
-def _print(best: dict[tuple[str, int], dict[str, float]], fewest: int, most: int) -> None:
+def _sizes(options: argparse.Namespace) -> dict[str, int]:
+    names = ("batch", "channels", "side", "hidden", "repeats", "rounds")
+    return {name: getattr(options, name) for name in names}
+
+
+def _growth(
+    best: dict[tuple[str, int], dict[str, float]], fewest: int, most: int
+) -> dict[str, Any]:
+    """Return the growth of each way's memory from the fewest steps to the most, and its time."""
+    found: dict[str, Any] = {"from": fewest, "to": most}
+    for memory in get_args(Memory):
+        few, many = best[memory, fewest], best[memory, most]
+        found[memory] = {name: many[name] / few[name] for name in ("saved", "peak", "above")}
+        found[memory]["step"] = many["step"] / best["stored", most]["step"]
+    return found
+
+
+def _print(best: dict[tuple[str, int], dict[str, float]], growth: dict[str, Any]) -> None:
     print(f"{'memory':<13}{'K':>4}{'saved/row':>10}{'peak':>10}{'above':>10}{'step':>13}")
     for (memory, steps), found in sorted(best.items(), key=lambda item: item[0][1]):
         print(_line(memory, steps, found))
+    fewest, most = growth["from"], growth["to"]
     print(f"K = {most} / K = {fewest}, and step / stored step at K = {most}:")
     for memory in get_args(Memory):
-        few, many = best[memory, fewest], best[memory, most]
-        growth = "".join(f"{many[name] / few[name]:>10.2f}" for name in ("saved", "peak", "above"))
-        print(f"{memory:<17}{growth}{many['step'] / best['stored', most]['step']:>16.2f}")
+        row = growth[memory]
+        print(f"{memory:<17}" + "".join(f"{row[name]:>10.2f}" for name in row))
 
 
 if __name__ == "__main__":
