@@ -25,12 +25,15 @@ help:
 	@echo "make lock         resolve requirements/*.in into *.lock again"
 	@echo "make clean        remove .venv and caches; artefacts stay"
 
-report: NAME = driving
-report: study
+report: .venv/core.installed
+	foreframe check --study driving
+	python -m workflow.alone dvc repro dvc.yaml
+	foreframe index
 
+# As many stages side by side as there are cores.
 study: .venv/core.installed
 	foreframe check --study "$(NAME)"
-	python -m workflow.alone dvc repro $(or $(wildcard studies/$(NAME)/dvc.yaml),dvc.yaml)
+	snakemake --cores all --quiet rules $(if $(filter-out driving,$(NAME)),"$(NAME)",all)
 	foreframe index
 
 # The name that the thesis study had.

@@ -17,6 +17,7 @@ sys.path.insert(0, workflow.basedir)
 
 from foreframe.errors import UserError
 from workflow import alone, dag, studies
+from workflow.install import has_nvidia_gpu
 
 try:
     with alone.steady(Path(workflow.basedir)):
@@ -44,6 +45,18 @@ def reads(stage, wildcards):
     # Times say nothing. And a stage that is up to date must not hang on one that runs, for then
     # Snakemake would not look at what comes after it.
     return paths if stage.due else ancient([path for path in paths if path not in COMING])
+
+
+GPU = has_nvidia_gpu()
+
+
+def shared(name, amount):
+    """Return what tells Snakemake how much of a resource a stage takes.
+
+    Trainings share the GPU that profiles/ offer. A machine that runs them itself and has none shares
+    its cores alone.
+    """
+    return lambda wildcards: 0 if name == "gpu" and workflow.local_exec and not GPU else amount
 
 
 onstart:
@@ -85,7 +98,7 @@ for stage in STAGES:
             f"logs/{stage.identifier}.log",
         threads: stage.threads
         resources:
-            **dict(stage.resources),
+            **{name: shared(name, amount) for name, amount in stage.resources},
         params:
             stage=stage.name,
             # For the report. Tuples, because Snakemake would look for wildcards in a text.

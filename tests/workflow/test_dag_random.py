@@ -13,6 +13,7 @@ from tests.smoke import ROOT
 from tests.workflow import engines
 from tests.workflow.engines import Rule
 from tests.workflow.random_dags import Project, projects
+from workflow.install import has_nvidia_gpu
 
 SNAKEFILE = (ROOT / "Snakefile").read_text()
 
@@ -48,11 +49,17 @@ def by_dvc(folder: Path) -> dict[str, Rule]:
                 outputs=relative(folder, {out.fs_path for out in stage.outs}),
                 command=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
                 threads=stage.meta.get("threads", 1),
-                resources=frozenset(stage.meta.get("resources", {}).items()),
+                resources=frozenset(taken(stage.meta.get("resources", {})).items()),
                 before=frozenset(other.addressing for other in graph.successors(stage)),
             )
             for stage in repo.index.stages
         }
+
+
+def taken(resources: dict[str, int]) -> dict[str, int]:
+    """Return what a stage takes on this machine: of a GPU nothing where there is none."""
+    none = {name: 0 for name in resources if name == "gpu" and not has_nvidia_gpu()}
+    return resources | none
 
 
 def inputs(repo: Repo, stage: object, outs: set[str]) -> set[str]:
