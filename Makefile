@@ -33,7 +33,7 @@ report: .venv/core.installed
 # As many stages side by side as there are cores.
 study: .venv/core.installed
 	foreframe check --study "$(NAME)"
-	snakemake --cores all --quiet rules $(if $(filter-out driving,$(NAME)),"$(NAME)",all)
+	snakemake $(if $(filter-out driving,$(NAME)),"$(NAME)",all) --cores all --quiet rules
 	foreframe index
 
 # The name that the thesis study had.
