@@ -10,9 +10,12 @@ import torch
 from ruamel.yaml import YAML
 
 from foreframe.config import study
+from foreframe.data import splits
 from foreframe.models import Shape
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given
+from foreframe.sources import cityscapes
+from foreframe.sources.recordings import Recording
 from tests import smoke
 from workflow import dag, preset
 
@@ -34,11 +37,14 @@ def sections(name: str) -> study.Resolved:
 
 
 @functools.cache
+def document() -> dict[str, Any]:
+    """Return what the document states."""
+    text = (FOLDER / "thesis.yaml").read_text(encoding="utf-8")
+    return dict(YAML(typ="safe").load(text))
+
+
 def stated() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = YAML(typ="safe").load(
-        (FOLDER / "thesis.yaml").read_text(encoding="utf-8")
-    )["rows"]
-    return rows
+    return list(document()["rows"])
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,18 @@ def test_the_thesis_preset_has_the_settings_of_its_chapter() -> None:
     assert player["warmup_steps"] == 5 * epoch
     ramp = {"first": 0.0, "last": 1.0, "begin": 0, "steps": 20 * epoch, "of": "run"}
     assert found["kl_weight"] == ramp
+
+
+def test_the_thesis_preset_shares_out_cityscapes_as_the_document_counts() -> None:
+    found, scale = sections("thesis").sections, document()["about"]["scale"]
+    assert found["data"]["street"]["source"]["sets"] == "training_cities"
+    count, frames = cityscapes.DATASET.published["train"], cityscapes.SNIPPET
+    every = [Recording(str(number), "train", Path()) for number in range(count)]
+    parts = [each.part for each in cityscapes.drawn(every, found["seed"])]
+    episodes = [(frames * place, frames * (place + 1)) for place in range(count)]
+    split = splits.cut(episodes, parts, sections("thesis").study.data["street"].split)
+    assert (len(split.train), len(split.test)) == (scale["street_trained"], scale["street_tested"])
+    assert found["protocols"]["street"]["futures"]["clips"] == scale["street_tested"]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """Cityscapes: snippets of 30 frames, 17 a second, from a car in 50 cities (leftImg8bit_sequence).
 
 The frames are 2048 x 1024; a square frame takes the middle 1024 x 1024, as Castrejon, Ballas and
-Courville (2019) do for their 128 x 128. The sets are the authors' own folders: train, val, test.
+Courville (2019) do for their 128 x 128. The sets are the authors' own folders, train, val and test,
+or are drawn from the training cities alone, as theirs were.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from foreframe.errors import UserError
+from foreframe.randomness import permutation
 from foreframe.sources import SourceSettings, Stream, recordings
 from foreframe.sources.datasets import Dataset
 from foreframe.sources.recordings import PARTS, Recording, Survey
@@ -19,28 +22,57 @@ from foreframe.sources.recordings import PARTS, Recording, Survey
 PACKAGE = "leftImg8bit_sequence"
 SNIPPET = 30  # frames
 INTERVAL = Fraction(1, 17)  # seconds
+TESTED = 256  # snippets of the training cities, in Castrejon, Ballas and Courville (2019)
 
 NAME = re.compile(r"(.+)_(\d{6})_(\d{6})_leftImg8bit\.png")
 
 
 class Settings(SourceSettings):
-    """Size and frame interval of the frames."""
+    """Size and frame interval of the frames; what the sets are.
+
+    `sets` is authors (their folders train, val and test), or training_cities: of the folder train
+    alone, 256 snippets drawn at random are for testing and the others for training.
+    """
 
     kind: Literal["cityscapes"]
+    sets: Literal["authors", "training_cities"]
 
 
 def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int) -> Stream:
-    """Return the snippets by set, city and number; `seed` is not used.
+    """Return the snippets by set, city and number, or as `drawn` has them; else `seed` is not used.
 
     Raises:
         UserError: there is no snippet, or one lacks a frame or has a damaged one.
     """
-    found = survey(videos).complete(videos)
+    if settings.sets == "authors":
+        found = survey(videos).complete(videos)
+    else:
+        found = drawn(survey(videos, ("train",)).complete(videos), seed)
     return recordings.stream(found, settings, workers, first)
 
 
-def survey(folder: Path) -> Survey:
-    """Return the snippets that a folder has."""
+def drawn(snippets: Sequence[Recording], seed: int) -> tuple[Recording, ...]:
+    """Return snippets in an order that is drawn: the first 256 test, all that follow train.
+
+    So a last share of these, which validation takes, is of all cities too.
+
+    Raises:
+        UserError: there are too few to leave any for training.
+    """
+    if len(snippets) <= TESTED:
+        raise UserError(
+            f"source.sets is training_cities, which draws {TESTED} snippets for testing, but the "
+            f"training cities have {len(snippets)}. Choose authors, or unpack more cities."
+        )
+    order = permutation(len(snippets), seed, "cityscapes", "sets").tolist()
+    return tuple(
+        replace(snippets[number], part="test" if place < TESTED else "train")
+        for place, number in enumerate(order)
+    )
+
+
+def survey(folder: Path, sets: Collection[str] = tuple(PARTS)) -> Survey:
+    """Return the snippets that a folder has, of the authors' sets with these names."""
     root = next((path for path in (folder / PACKAGE, folder) if (path / "train").is_dir()), None)
     if root is None:
         raise UserError(
@@ -48,7 +80,8 @@ def survey(folder: Path) -> Survey:
         )
     found: list[Recording] = []
     missing: list[str] = []
-    for name, part in PARTS.items():
+    for name in sets:
+        part = PARTS[name]
         cities = recordings.folders(root / name) if (root / name).is_dir() else []
         for city in cities:
             for snippet, names in _snippets(city):

@@ -145,6 +145,9 @@ def test_sentences_follow_their_numbers(pages: dict[str, str], name: str) -> Non
 
 def test_what_is_said_of_data_is_that_of_the_settings(pages: dict[str, str]) -> None:
     laptop, thesis = (hierarchical_study.words(pages[name]) for name in ("right", "thesis"))
+    drawn = "draws 256 for testing and trains on 1,877; which ones is not known"
+    assert f"{drawn}." in laptop
+    assert f"{drawn}, and here they are drawn anew." in thesis
     assert [said for said in STAND_IN if said not in laptop] == []
     assert [said for said in STAND_IN if said in thesis] == []
     assert not re.search("stand in for|not of MNIST|are smaller|numbers compare", thesis)

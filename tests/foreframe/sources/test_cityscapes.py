@@ -1,4 +1,4 @@
-"""Snippets of Cityscapes are 30 frames that follow each other, by the authors' folders."""
+"""Snippets of Cityscapes are 30 frames that follow each other, in sets of the authors or drawn."""
 
 from pathlib import Path
 
@@ -8,9 +8,13 @@ from PIL import Image
 
 from foreframe.errors import UserError
 from foreframe.sources import cityscapes
+from foreframe.sources.recordings import Recording
 from tests.foreframe.sources import copies
 
-SETTINGS = cityscapes.Settings(kind="cityscapes", height=8, width=8, frame_interval=1 / 17)
+SETTINGS = cityscapes.Settings(
+    kind="cityscapes", height=8, width=8, frame_interval=1 / 17, sets="authors"
+)
+DRAWN = SETTINGS.model_copy(update={"sets": "training_cities"})
 # City, drive and first frame of each snippet; of one drive two follow each other at once.
 SNIPPETS = {
     "train": [("aachen", 0, 0), ("aachen", 1, 0), ("bochum", 0, 313), ("bochum", 0, 343)],
@@ -30,6 +34,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def check_frames(found: list[copies.Collected]) -> None:
+    """Check that episodes hold the frames that their names say."""
+    for episode in found:
+        start = int(episode.origin[-6:])
+        expected = [frame % 256 for frame in range(start, start + 30)]
+        assert episode.frames[:, 0, 0, 0].tolist() == expected
+
+
 def test_snippets_are_episodes_of_their_set(folder: Path) -> None:
     found = copies.check_suffixes(cityscapes, SETTINGS, folder)
     assert [(episode.part, episode.origin) for episode in found] == [
@@ -41,12 +53,47 @@ def test_snippets_are_episodes_of_their_set(folder: Path) -> None:
         ("validation", "frankfurt/frankfurt_000000_000557"),
         ("test", "berlin/berlin_000000_000000"),
     ]
-    for episode in found:
-        start = int(episode.origin[-6:])
-        expected = [frame % 256 for frame in range(start, start + 30)]
-        assert episode.frames[:, 0, 0, 0].tolist() == expected
+    check_frames(found)
     assert copies.same(copies.collect(cityscapes, SETTINGS, folder, workers=2), found)
     assert cityscapes.survey(folder).found().counts == {"train": 4, "validation": 2, "test": 1}
+
+
+def test_what_tests_is_drawn_from_the_training_cities_by_the_seed() -> None:
+    """256 of them; all else trains, and is in the order of the draw, so its end has every city."""
+    cities = [f"city{number % 18:02}" for number in range(2975)]
+    whole = [
+        Recording(f"{city}/{number}", "train", Path(city)) for number, city in enumerate(cities)
+    ]
+    found = cityscapes.drawn(whole, 0)
+    assert found == cityscapes.drawn(whole, 0)
+    assert sorted(int(each.origin.rpartition("/")[2]) for each in found) == list(range(2975))
+    assert [each.part for each in found] == ["test"] * 256 + ["train"] * 2719
+    for share in (found[:256], found[-256:]):
+        assert {each.path for each in share} == {each.path for each in whole}
+    # Of 256 that another seed draws about 256 * 256 / 2975 are the same.
+    tested = {each.origin for each in found[:256]}
+    others = {each.origin for each in cityscapes.drawn(whole, 1)[:256]}
+    assert len(tested & others) < 45
+
+
+def test_drawn_sets_have_whole_snippets_and_read_no_other_city(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cityscapes, "TESTED", 1)
+    city = folder / "leftImg8bit_sequence/val/frankfurt"
+    (city / "frankfurt_000000_000290_leftImg8bit.png").unlink()
+    found = copies.check_suffixes(cityscapes, DRAWN, folder)
+    assert [episode.part for episode in found] == ["test", "train", "train", "train"]
+    authors = {f"{city}/{city}_{drive:06}_{start:06}" for city, drive, start in SNIPPETS["train"]}
+    assert {episode.origin for episode in found} == authors
+    check_frames(found)
+
+
+def test_too_few_snippets_to_draw_from_are_refused(folder: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"draws 256 .* the training cities have 4\. Choose authors"
+    ):
+        copies.collect(cityscapes, DRAWN, folder)
 
 
 def test_the_middle_is_kept(folder: Path) -> None:
