@@ -5,7 +5,8 @@ Any list of files, or of folders of them, will do: JSON, HDF5 and weights say wh
 refused: two clones of one study could differ by what was left lying about.
 
 What a file is of is read off its place: `data/STUDY/priors/top.json` is the training of the run
-`top`, `data/STUDY/evaluations/joint/driving.json` is of the run `joint` under `driving`.
+`top`, `data/STUDY/evaluations/joint/driving.json` is of the run `joint` under `driving`. Samples of
+other programs (`data/external`) say themselves whose they are, and of which protocol.
 """
 
 import json
@@ -14,6 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import h5py
 
 from foreframe.artefacts import facts, hdf5
 from foreframe.artefacts.digest import digest
@@ -38,6 +41,8 @@ OF_DATA = (
 # Folders of many runs; any other folder is a run's own, whose name comes before the file's.
 ROOMS = ("autoencoders", "priors", "predictors", "classifiers", "analyses")
 ARRAYS = ("analysis", "findings", "inspection")  # facts with arrays beside them, of one schema
+EXTERNAL = "external_samples"  # what another program drew; `evaluate` has checked it
+ELSEWHERE = "external"  # the folder of these, in which as for `evaluate` nothing else counts
 COPIES = ".metrics.json"  # what DVC shows of a file of facts beside it
 
 
@@ -139,7 +144,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if not path.exists():
             raise facts.missing(path)
-        inside = sorted(each for each in path.rglob("*") if each.is_file() and not _aside(each))
+        names = "*.h5" if path.name == ELSEWHERE else "*"
+        inside = sorted(each for each in path.rglob(names) if each.is_file() and not _aside(each))
         yield from [path] if path.is_file() else inside
 
 
@@ -157,6 +163,8 @@ def _identified(path: Path, tables: dict[tuple[str, ...], tuple[str, str, str]])
     if not schema.startswith("foreframe/"):
         raise unexplained(path)
     schema = schema.removeprefix("foreframe/")
+    if schema == EXTERNAL:
+        return _artefact(path, schema, str(content["predictor"]), str(content["protocol"]))
     run, where = place(path, schema)
     if schema in ARRAYS and path.suffix == ".h5":
         schema += "_arrays"
@@ -231,10 +239,25 @@ def _weights(path: Path) -> dict[str, Any]:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
+        if foreign := _foreign(path):
+            return foreign
         with hdf5.Reader(path) as file:
             return dict(file.attrs)
     except hdf5.DAMAGE as error:
         raise ArtefactError(f"{path} cannot be opened: {error}. {facts.CURE}") from None
+
+
+def _foreign(path: Path) -> dict[str, Any]:
+    """Return what samples of another program say of themselves; of any other file, nothing.
+
+    Other programs store text as they like, which the strict reader of our own files refuses.
+    """
+    with h5py.File(path, "r") as file:
+        said = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in file.attrs.items()
+        }
+    return said if said.get("schema") == f"foreframe/{EXTERNAL}" else {}
 
 
 READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy
 import pandas
+from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.evaluation import tables as evaluation
-from foreframe.report.library import Artefact, Library
+from foreframe.report.library import EXTERNAL, Artefact, Library
 from foreframe.training import record
 from foreframe.training.record import Training
 
@@ -51,6 +54,16 @@ class Reader:
         path = Path(self.note(schema, run, where).path)
         with hdf5.opening(path, schema.removesuffix("_arrays")) as file:
             yield file
+
+    def external(self, protocol: str, clips: int) -> dict[str, NDArray[numpy.uint8]]:
+        """Return what other programs drew: their first futures of so many clips, (n,h,H,W,3)."""
+        found = {}
+        for artefact in self.library.of(EXTERNAL):
+            if artefact.where == protocol:
+                path = self.note(EXTERNAL, artefact.run, protocol).path
+                with h5py.File(path, "r") as file:
+                    found[artefact.run] = file["frames"][:clips, 0]
+        return found
 
     def table(self, schema: str, name: str, run: str, where: str = "") -> pandas.DataFrame:
         """Return the table of this name that belongs to facts of a schema."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from foreframe.config.sampling import BASELINES
 from foreframe.errors import UserError
 from foreframe.report import style
-from foreframe.report.desk import BOUND, Chart, Desk, ordered, plain
+from foreframe.report.desk import BOUND, Chart, Desk, ordered, others, plain
 
 
 class Settings(Chart):
@@ -35,6 +35,7 @@ class Settings(Chart):
     ylabel: str = ""
     zero: bool = False  # the axis begins there
     scaled: bool = False
+    others: str = ""
 
 
 def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
@@ -43,6 +44,8 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     series = pandas.concat([desk.series(*table.split(" / ")) for table in tables])
     every = ordered(series["predictor"].unique(), desk.settings.drawn)
     lines = desk.each_choice(settings.lines) or {name: plain(name) for name in every}
+    if settings.others:
+        lines |= _others(*settings.others.split(" / "), desk)
     found = {panel: _lines(settings, series, panel, lines) for panel in settings.panels}
     shown = {panel: rows for panel, rows in found.items() if rows}
     if not shown:
@@ -68,6 +71,12 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     every[0].set_ylabel(settings.ylabel or every[0].get_ylabel())
     style.legend(canvas, every[0])
+
+
+def _others(run: str, protocol: str, desk: Desk) -> dict[str, str]:
+    """Return labels of what other programs drew, by line."""
+    measured = desk.series(run, protocol)["predictor"].unique()
+    return {f"{run} / {name}": plain(name) for name in others(measured, desk.settings.drawn)}
 
 
 def _trained(of: str, desk: Desk) -> float:

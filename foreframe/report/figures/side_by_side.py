@@ -6,7 +6,7 @@ import numpy
 from pydantic import Field
 
 from foreframe.errors import UserError
-from foreframe.report.desk import Desk, Picture, Spec
+from foreframe.report.desk import Desk, Picture, Spec, plain
 from foreframe.report.figures.rows import REAL, Clips, read
 from foreframe.report.figures.strip import picture
 
@@ -14,12 +14,14 @@ from foreframe.report.figures.strip import picture
 class Settings(Spec):
     """`rows` are labels by `run/choice`, whose first futures under `protocol` are shown.
 
-    A picture for each of the first `clips` clips, or for all that are stored if they are fewer.
+    With `others` those that other programs drew (`data/external`) stand above them, if there are
+    any. A picture for each of the first `clips` clips, or for all that are stored.
     """
 
     protocol: str
     rows: Annotated[dict[str, str], Field(min_length=1)]
     clips: Annotated[int, Field(ge=1)]
+    others: bool = False
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -35,9 +37,11 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
             raise UserError(
                 f"{first} and {key} were given different clips. Name runs of one data set."
             )
+    others = desk.external(settings.protocol, settings.clips) if settings.others else {}
     arrays = {key: clips.arrays[_frames(key)] for key, clips in found.items()}
-    clips = Clips({REAL: one.arrays[REAL], **arrays}, one.before, one.context, one.frames)
-    labels = {REAL: "real", **settings.rows}
+    arrays = {REAL: one.arrays[REAL], **others, **arrays}
+    clips = Clips(arrays, one.before, one.context, one.frames)
+    labels = {REAL: "real", **{name: plain(name) for name in others}, **settings.rows}
     count = min(settings.clips, *(len(array) for array in clips.arrays.values()))
     return [picture(clips, [number], labels, labels, number + 1) for number in range(count)]
 

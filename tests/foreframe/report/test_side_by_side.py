@@ -32,7 +32,7 @@ GIVEN = frames(0)[:, 0, :CONTEXT]
 REAL, ONE, OTHER = frames(1)[:, 0], frames(2, futures=2), frames(3)
 
 
-def there(folder: Path, other_real: NDArray[Any] = REAL) -> Desk:
+def there(folder: Path, other_real: NDArray[Any] = REAL, external: bool = False) -> Desk:
     for run, choice, real, futures in (
         ("one", "drawn", REAL, ONE),
         ("other", "certain", other_real, OTHER),
@@ -45,7 +45,8 @@ def there(folder: Path, other_real: NDArray[Any] = REAL) -> Desk:
             hdf5.store(file, "real", real)
             hdf5.store(file.create_group(choice), "frames", futures)
     sections = {"report": {"title": "t", "author": "a", "protocol": None}}
-    return report_artefacts.desk(folder, [folder / "data/study"], sections)
+    results = [folder / "data/study", *([folder / "data/external"] if external else [])]
+    return report_artefacts.desk(folder, results, sections)
 
 
 def cell(picture: Picture, line: int, column: int) -> NDArray[Any]:
