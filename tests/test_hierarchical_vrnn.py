@@ -84,6 +84,44 @@ def test_the_thesis_preset_has_the_settings_of_its_chapter() -> None:
     assert found["kl_weight"] == ramp
 
 
+@pytest.mark.parametrize(
+    ("run", "latent", "backbone", "clip", "epochs"),
+    [
+        ("svg_digits", 10, "dcgan", (5, 10), 300),
+        ("svg_colour", 64, "vgg", (2, 10), 300),
+        ("svg_street", 64, "vgg", (2, 10), 100),
+    ],
+)
+def test_the_thesis_preset_trains_svg_as_its_own_article_does(
+    run: str, latent: int, backbone: str, clip: tuple[int, int], epochs: int
+) -> None:
+    """Denton and Fergus (2018), of 600 steps an epoch; on streets for the epochs of all models."""
+    found = sections("thesis").sections["predictors"][run]
+    assert (found["latent_dim"], found["backbone"]) == (latent, backbone)
+    assert [found[key] for key in ("features", "hidden", "predictor_layers", "latent_layers")] == [
+        128, 256, 2, 1
+    ]  # fmt: skip
+    context, horizon = clip
+    assert (found["context"], found["view"]["frames"]) == (context, context + horizon)
+    weight = found["kl_weight"]
+    assert weight["first"] == weight["last"] == 1e-4
+    (phase,), player = found["training"]["phases"], found["training"]["players"]["model"]
+    assert (phase["batch_size"], phase["steps"]) == (100, epochs * 600)
+    assert (player["learning_rate"], player["betas"]) == (2e-3, [0.9, 0.999])
+    assert (player["schedule"], player["warmup_steps"]) == ("constant", 0)
+
+
+def test_the_thesis_preset_has_prednet_of_its_own_article() -> None:
+    """Lotter et al. (2017): four levels, ten frames; as many steps as levels of latents have."""
+    found = sections("thesis").sections["predictors"]
+    prednet = found["prednet_street"]
+    assert (prednet["widths"], prednet["errors"]) == ([48, 96, 192], "pixels")
+    assert prednet["view"]["frames"] == 10
+    (phase,), player = prednet["training"]["phases"], prednet["training"]["players"]["model"]
+    assert phase["steps"] == found["levels_3_street"]["training"]["phases"][0]["steps"]
+    assert (player["learning_rate"], player["schedule"]["begin"]) == (1e-3, phase["steps"] // 2)
+
+
 def test_the_thesis_preset_shares_out_cityscapes_as_the_document_counts() -> None:
     found, scale = sections("thesis").sections, document()["about"]["scale"]
     assert found["data"]["street"]["source"]["sets"] == "training_cities"
