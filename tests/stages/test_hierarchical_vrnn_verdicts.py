@@ -70,7 +70,13 @@ NOT_FOR_CERTAIN = (
 )
 LOWEST = (
     "the lowest bound on test clips is that of three levels; of decoders with more and more "
-    "recurrent cells that of cells in all, wider."
+    "recurrent cells it is that of cells in all, wider."
+)
+PERHAPS_LOWEST = (
+    "the lowest bound on test clips is that of three levels, though not for certain lower than "
+    "that of one level, two levels and four levels; of decoders with more and more recurrent cells "
+    "it is that of cells in all, wider, though not for certain lower than that of cells in one "
+    "resolution, cells in three and cells in all."
 )
 SAID = {
     "right": (
@@ -87,7 +93,7 @@ SAID = {
         "No channel of three levels is active: the largest has 0.001 nats",
         "On street SVG-LP is nearest to the true clips (random video distance 50.0). ",
         "the lowest bound on test clips is that of one level; of decoders with more and more "
-        "recurrent cells that of cells in one resolution.",
+        "recurrent cells it is that of cells in one resolution.",
         "The bounds do not fall with every rung, as they do in the document",
         "A rung has for certain a higher bound than the one before, clip by clip.",
         "A level up to the third raises it for certain, clip by clip.",
@@ -95,14 +101,14 @@ SAID = {
     "unsettled": (
         f"by differences of test bounds, clip by clip, it is open for {ABLATIONS}.",
         NOT_FOR_CERTAIN,
-        LOWEST,
+        PERHAPS_LOWEST,
         "Of some neighbouring rungs the difference may be zero.",
         "Not each level up to the third lowers it for certain.",
     ),
     "few clips": (
         f"by differences of test bounds, clip by clip, too few clips tell of {ABLATIONS}.",
         NOT_FOR_CERTAIN,
-        LOWEST,
+        PERHAPS_LOWEST,
         "Too few clips were measured for intervals.",
     ),
 }
