@@ -9,21 +9,20 @@ import torch
 from ruamel.yaml import YAML
 
 from foreframe import autoencoders, kinds
-from foreframe.autoencoders import Autoencoder
 from foreframe.config import study
 from foreframe.config.training import Training
+from foreframe.data import splits
+from foreframe.data.clips import Run, windows
 from foreframe.models import Shape
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given
 from foreframe.priors import Codes
+from foreframe.priors.actions import Actions
 from stages import train_predictor, train_prior
 from tests import smoke
 from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/comparison"
-# Of these data sets a study says only with its data how many clips an epoch has; the number of
-# training clips of both autoencoders and of their priors at the scale of the laptop.
-CLIPS = {"road": (2101, 547), "digits": (2848, 712)}
 CHANNELS = {"road": 3, "digits": 1}
 # Kinds that predict no frames of a road: waves are states.
 ELSEWHERE = {"sequence_vae"}
@@ -58,27 +57,39 @@ def budget(name: str, run: str) -> float:
 
 
 @functools.cache
-def autoencoder(data: str) -> Autoencoder:
-    wanted = settings("laptop").autoencoders[f"vqvae_{data}"]
-    with torch.device("meta"):
-        return autoencoders.build(wanted, shape("laptop", f"_{data}", wanted.view.frames))
+def training_runs(name: str, data: str) -> tuple[Run, ...]:
+    """Return the frames that train, of episodes that are as long as their source makes them."""
+    found = settings(name).data[data]
+    source, length = found.source, found.source.frames_per_episode
+    if data == "road":
+        parts = [""] * source.episodes
+    else:
+        parts = ["train"] * source.train_episodes + ["test"] * source.test_episodes
+    episodes = [(length * place, length * (place + 1)) for place in range(len(parts))]
+    return splits.cut(episodes, parts, found.split).train
 
 
-def budget_of_codes(data: str, ends: str) -> float:
+def budget_of_codes(name: str, data: str, ends: str) -> float:
     """Return the forward operations of an autoencoder and of its priors TOPends and BOTTOMends."""
-    found, every = autoencoder(data), settings("laptop")
-    clips, of_codes = CLIPS[data]
+    every, runs = settings(name), training_runs(name, data)
+    wanted = every.autoencoders[f"vqvae_{data}"]
+    with torch.device("meta"):
+        found = autoencoders.build(wanted, shape(name, f"_{data}", wanted.view.frames))
     training = found.settings.training
     assert isinstance(training, Training)
+    frames = wanted.view.frames
+    clips = len(windows(runs, frames, wanted.view.train_stride))
     total = autoencoders.operations(found) * clips * training.epochs
+    clips = len(windows(runs, frames, every.latents[data].train_stride))
     sizes, grids = found.codebook_sizes, found.grids()
     codes = {level: Codes(grids[level], sizes[level]) for level in sizes}
+    actions = Actions(("steer", "gas", "brake"), frames, (0.0,) * 3, (1.0,) * 3)
     for level in sizes:
-        wanted = every.priors[f"{level}_{ends}"]
+        chosen = every.priors[f"{level}_{ends}"]
         with torch.device("meta"):
-            prior = train_prior.new(wanted, codes, None)
+            prior = train_prior.new(chosen, codes, actions)
         per_clip = train_prior.facts_of(prior)["flops_per_clip"]
-        total += per_clip * of_codes * wanted.training.epochs
+        total += per_clip * clips * chosen.training.epochs
     return float(total)
 
 
@@ -94,13 +105,14 @@ def test_predictors_of_a_data_set_have_equal_operations(name: str, data: str) ->
 @pytest.mark.parametrize(
     ("data", "ends"),
     [
-        ("road", "road"), ("road", "transformer"), ("digits", "digits"),
+        ("road", "road"), ("road", "actions"), ("road", "transformer"), ("digits", "digits"),
         ("digits", "transformer_digits"),
     ],
 )  # fmt: skip
-def test_models_of_codes_have_them_too(data: str, ends: str) -> None:
-    wanted = budget("laptop", "srnn" if data == "road" else "srnn_digits")
-    assert budget_of_codes(data, ends) == pytest.approx(wanted, rel=0.01)
+@pytest.mark.parametrize("name", ["laptop", "thesis"])
+def test_models_of_codes_have_them_too(name: str, data: str, ends: str) -> None:
+    wanted = budget(name, "srnn" if data == "road" else "srnn_digits")
+    assert budget_of_codes(name, data, ends) == pytest.approx(wanted, rel=0.01)
 
 
 def test_every_kind_of_predictor_has_a_row() -> None:
