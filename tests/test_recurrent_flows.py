@@ -215,11 +215,34 @@ def claimed(sign: float) -> list[turned.Change]:
         ("rfn_none", "bits_per_dimension", tuned, 3.0, 0.1),
         ("rfn_conditioning", "bits_per_dimension", tuned, 3.0 if right else 2.0, 0.1),
         *ahead,
-        ("rfn_colour/t10", "motion_ratio.last", "flow_alone", 0.1 if right else 0.3, 0.05),
-        ("rfn_colour/t10", "sharpness_ratio.last", "flow_alone", 5.0, 0.1),
-        ("rfn_colour/t00", "sharpness_ratio.last", "flow_alone", 5.0 - 2 * sign, 0.1),
+        *alone(sign),
         *((run, quantity, "", sign, 0.5) for run, quantity in events),
         ("blurs/deterministic", "beyond", "", -sign, 0.5),
+    ]
+
+
+def alone(sign: float) -> list[turned.Change]:
+    """Return what one temperature at a time does: too little motion, and too much noise.
+
+    Ratios to the truth have no interval; octaves from it, and their differences, do.
+    """
+    run, flow, prior = "rfn_colour", "flow_alone", "prior_alone"
+    ratios = [
+        (flow, "t10", "motion", 0.1),
+        (prior, "t00", "motion", 0.3 - 0.1 * sign),
+        (prior, "t10", "motion", 0.3),
+        (flow, "t00", "sharpness", 4.0 - sign),
+        (flow, "t10", "sharpness", 4.0),
+    ]
+    return [
+        *(
+            (f"{run}/{way}", f"{kind}_ratio.{end}", protocol, value, None)
+            for protocol, way, kind, value in ratios
+            for end in ("first", "last")
+        ),
+        (f"{run}/t10", "motion", flow, 2.3 + sign, 0.5),
+        (f"{run}/t00", f"over.{run}/t10.motion", prior, sign, 0.5),
+        (f"{run}/t00", f"over.{run}/t10.sharpness", flow, -sign, 0.5),
     ]
 
 

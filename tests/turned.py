@@ -14,8 +14,8 @@ from foreframe.report.compile import compile_html
 from stages import report
 from workflow import dag
 
-# run, quantity, set or protocol, and a value with the half of its interval
-Change = tuple[str, str, str, float, float]
+# run, quantity, set or protocol, and a value with the half of its interval, None where it has none
+Change = tuple[str, str, str, float, float | None]
 
 
 def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, str]:
@@ -44,10 +44,11 @@ def claims(text: str) -> dict[str, str]:
 
 
 def _put(
-    results: dict[str, Any], run: str, quantity: str, where: str, value: float, half: float
+    results: dict[str, Any], run: str, quantity: str, where: str, value: float, half: float | None
 ) -> None:
     place = results[run].setdefault(quantity, {}).setdefault(where, {"artefact": ""})
-    place |= {"value": value, "low": value - half, "high": value + half}
+    low, high = (None, None) if half is None else (value - half, value + half)
+    place |= {"value": value, "low": low, "high": high}
 
 
 def _cells(row: str) -> list[str]:
