@@ -19,21 +19,25 @@ Change = tuple[str, str, str, float, float | None]
 
 
 def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, str]:
-    """Return the verdict of each claim in the report of `study` in the project `folder`.
+    """Return the verdict of each claim in the report of a study, as `page` sets it."""
+    return claims(page(folder, study, changes))
+
+
+def page(folder: Path, study: str, changes: Iterable[Change]) -> str:
+    """Return the report of `study` in the project `folder` as HTML.
 
     It is set from the results there, these changes made.
     """
     options = _options(folder, study)
     with contextlib.chdir(folder), tempfile.TemporaryDirectory() as name:
-        page = Path(name)
-        report.gather(page, options.pop("sources"))
-        report.describe(page, **options)
-        results = json.loads((page / "results.json").read_text(encoding="utf-8"))
+        build = Path(name)
+        report.gather(build, options.pop("sources"))
+        report.describe(build, **options)
+        results = json.loads((build / "results.json").read_text(encoding="utf-8"))
         for change in changes:
             _put(results, *change)
-        (page / "results.json").write_text(json.dumps(results), encoding="utf-8")
-        text = compile_html(page / "report.typ").decode()
-    return claims(text)
+        (build / "results.json").write_text(json.dumps(results), encoding="utf-8")
+        return compile_html(build / "report.typ").decode()
 
 
 def claims(text: str) -> dict[str, str]:
