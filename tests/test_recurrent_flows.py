@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from ruamel.yaml import YAML
@@ -46,8 +47,9 @@ def sections(name: str) -> study.Resolved:
 
 
 def stated(*tables: str) -> list[dict[str, Any]]:
+    """Return the rows of some of the thesis's tables, or of all."""
     rows = YAML(typ="safe").load((FOLDER / "thesis.yaml").read_text(encoding="utf-8"))["rows"]
-    return [row for row in rows if row["table"] in tables]
+    return [row for row in rows if not tables or row["table"] in tables]
 
 
 def weights(run: str) -> int:
@@ -185,6 +187,34 @@ def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> 
     assert set(FIGURES.split()) <= named
     for title in ("settings of the document's table A.2", "settings of the document's table A.3"):
         assert title in page.lower().replace("’", "'"), title
+
+
+@pytest.mark.slow
+def test_what_the_thesis_states_stands_in_its_tables(finished: Path) -> None:
+    """Each number with its deviation, in the table of the report that is called as the thesis's."""
+    html = (finished / "reports/recurrent_flows/report.html").read_text(encoding="utf-8")
+    tables = {}
+    for figure in re.findall(r"<figure.*?</figure>", html, re.DOTALL):
+        words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", figure))
+        if number := re.search(r"Table ([A\d]+\.\d+):", words):
+            tables[number[1]] = words
+    for row in stated():
+        written = _written(row["quantity"], row["value"])
+        if "spread" in row:
+            written += f" ± {_written('', row['spread'])}"
+        there = rf"(?<![\d.,−]){re.escape(written)}(?!\d|[.,]\d)"
+        assert re.search(there, tables[row["table"]]), row
+
+
+def _written(quantity: str, value: Any) -> str:
+    """Return a value as the report writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if quantity == "parameters":
+        return f"{value // 10**6} million"
+    if isinstance(value, float):
+        return numpy.format_float_positional(value, trim="-").replace("-", "−")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def claimed(sign: float) -> list[turned.Change]:
