@@ -28,7 +28,7 @@ from workflow import dag, preset
 
 FOLDER = smoke.ROOT / "studies/recurrent_flows"
 # As the thesis numbers them: a table by its title, a figure by "figure N" or "figures N, M and K".
-TABLES = "8.1 9.1 9.2 9.3 9.4 9.5 9.6 9.7 9.8 9.9 A.1"
+TABLES = "8.1 9.1 9.2 9.3 9.4 9.5 9.6 9.7 9.8 9.9 A.1 A.2 A.3"
 FIGURES = (
     "2.1 2.2 7.1 7.2 7.3 9.1 9.2 9.3 9.4 9.5 9.6 9.7 9.8 9.9 9.10 9.11 9.12 9.13 9.14 9.15 10.1 "
     "10.2 10.3 10.4 10.5 10.6 10.7 10.8 11.1 A.1 A.2 A.3 A.4 A.5 A.6 A.7 A.8 A.9 A.10 A.11 A.12 "
@@ -52,12 +52,12 @@ def stated(*tables: str) -> list[dict[str, Any]]:
     return [row for row in rows if not tables or row["table"] in tables]
 
 
-def weights(run: str) -> int:
+def built(run: str) -> Any:
     settings = sections("thesis").study.predictors[run]
     colours = 1 if settings.view.channels == "grey" else 3
     with torch.device("meta"):
         given = Given(Shape(colours, settings.view.frames, 64, 64), (), {})
-        return learned.ROLE.build(settings, given).trainable()
+        return learned.ROLE.build(settings, given)
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,37 @@ def weights(run: str) -> int:
     ids=lambda row: row["run"],
 )  # fmt: skip
 def test_the_thesis_preset_has_the_parameters_of_its_tables(row: dict[str, Any]) -> None:
-    assert weights(row["run"]) == pytest.approx(row["value"], rel=WITHIN[row["table"]])
+    assert built(row["run"]).trainable() == pytest.approx(row["value"], rel=WITHIN[row["table"]])
 
 
-@pytest.mark.parametrize("table", ["A.2", "A.3"])
-def test_the_thesis_preset_has_the_settings_of_its_tables(table: str) -> None:
-    whole = sections("thesis").sections["predictors"]
-    for row in stated(table):
-        found = whole[row["run"]]
-        if row["quantity"] == "training.phases":
-            (phase,) = found["training"]["phases"]
-            steps, batch = map(int, re.findall(r"\d+", row["value"].replace(",", "")))
-            assert (phase["steps"], phase["batch_size"]) == (steps, batch), row
-            assert found["training"]["players"]["model"]["learning_rate"] == 3e-4
-            assert found["training"]["players"]["model"]["schedule"] == {"begin": steps // 2}
-        else:
-            assert found[row["quantity"]] == row["value"], row
+@pytest.mark.parametrize("row", stated("A.2", "A.3"), ids=lambda row: "-".join(
+    (row["run"], row["quantity"])
+))  # fmt: skip
+def test_the_thesis_preset_has_the_settings_of_its_tables(row: dict[str, Any]) -> None:
+    """Of `layers` the network's own; the extractor of table A.3 alone is that of its code."""
+    found, key = sections("thesis").sections["predictors"][row["run"]], row["quantity"]
+    if key == "training.phases":
+        (phase,) = found["training"]["phases"]
+        steps, batch = map(int, re.findall(r"\d+", row["value"].replace(",", "")))
+        assert (phase["steps"], phase["batch_size"]) == (steps, batch)
+    elif key == "training.players.model.schedule.begin":
+        assert found["training"]["players"]["model"]["schedule"] == {"begin": row["value"]}
+        assert found["training"]["phases"][0]["steps"] == 2 * row["value"]
+    elif not row.get("cited"):
+        value = functools.reduce(lambda part, name: part[name], key.split("."), found)
+        assert value == row["value"]
+
+
+@pytest.mark.parametrize("run", ["rfn", "srnn", "vrnn"])
+def test_networks_are_normalised_as_the_tables_say(run: str) -> None:
+    said = {row["quantity"]: row["value"] for row in stated("A.2", "A.3") if row["run"] == run}
+    found: dict[str, set[str]] = {}
+    for name, module in built(run).named_modules():
+        kind = type(module).__name__
+        if kind.endswith(("Norm", "Norm2d")) and not name.startswith("base."):
+            part = "layers.flow" if name.startswith("flow.") else "layers.networks"
+            found.setdefault(part, set()).add(kind.removesuffix("2d"))
+    assert found == {part: {said[part]} for part in found} and "layers.networks" in found
 
 
 @pytest.mark.parametrize(
@@ -185,8 +200,6 @@ def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> 
         assert f"Table {number}:" in page, number
     named = set(re.findall(r"[A\d]+\.\d+", " ".join(NAMED.findall(page))))
     assert set(FIGURES.split()) <= named
-    for title in ("settings of the document's table A.2", "settings of the document's table A.3"):
-        assert title in page.lower().replace("’", "'"), title
 
 
 @pytest.mark.slow
