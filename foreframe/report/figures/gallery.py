@@ -13,11 +13,14 @@ from foreframe.report.desk import Desk, Picture, Spec
 class Settings(Spec):
     """`data` is the name of a data set, or `schema / run / protocol` of samples.
 
-    Of these `frames` names an array (n,S,h,H,W,3). There are at most `count` frames, in `rows`.
+    Of these `frames` names an array: of futures (n,S,h,H,W,3) the first frame of the first of each
+    is shown, of clips (n,T,H,W,3) the last. `bits` is a key of settings: in how many grey levels.
+    There are at most `count` frames, in `rows`.
     """
 
     data: str
     frames: str = ""
+    bits: str = ""
     count: Annotated[int, Field(ge=1)] = 12
     rows: Annotated[int, Field(ge=1)] = 2
 
@@ -26,7 +29,10 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
     """Return the frames in a grid, each pixel enlarged."""
     if settings.frames:
         with desk.arrays(*settings.data.split(" / ")) as file:
-            drawn: strips.Frames = file[settings.frames][: settings.count, 0, 0]
+            stored = file[settings.frames][: settings.count]
+        drawn: strips.Frames = stored[:, 0, 0] if stored.ndim == 6 else stored[:, -1]
+        if settings.bits:
+            drawn = strips.coarse(drawn, int(desk.settings.section(settings.bits)))
         return [Picture(grid(drawn, settings.rows))]
     with desk.arrays("frames", settings.data) as file:
         count = len(file["frames"])

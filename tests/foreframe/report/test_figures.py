@@ -164,9 +164,6 @@ def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(
     assert [picture.number for picture in pictures] == [1, 2]  # as many as sampling.show says
     image = pictures[1].content
     assert isinstance(image, Image.Image)
-    pixels, size = numpy.asarray(image), report_artefacts.Size()
-    factor = strips.factor_for(size.width, strips.CELL)
-    step = [length * factor + strips.GAP for length in (size.height, size.width)]
     with hdf5.opening(study / "data/driving/samples/driving.h5", "samples") as file:
         real, future = file["real"][1], file["argmax/frames"][1]
     # Columns are the frames 7 to 16, of which 9 is the first predicted one.
@@ -174,12 +171,52 @@ def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(
         (0, 0, real[6]), (0, 9, real[15]), (1, 2, future[0, 0]), (1, 9, future[0, 7]),
         (3, 9, real[7]),
     ):  # fmt: skip
-        y = 2 * strips.TEXT + line * (step[0] + strips.EDGE)
-        x = strips.LABELS + column * step[1]
-        cell = pixels[y : y + size.height * factor, x : x + size.width * factor]
-        numpy.testing.assert_array_equal(cell[::factor, ::factor], expected)
-    assert (pixels[2 * strips.TEXT + step[0] + strips.EDGE :, strips.LABELS + 5] == 255).all()
+        numpy.testing.assert_array_equal(_cell(image, line, column), expected)
+    # Futures have no given frames.
+    assert (_cell(image, 1, 0) == 255).all()
     assert len(pictures[1].clip) == numbers.CLIP
+
+
+def test_episodes_are_the_first_frames_of_runs_of_the_test_set(
+    there: Desk, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [[360, 364], [364, 384], [384, 400]]
+    monkeypatch.setattr(there, "facts", lambda schema, data: {"test": runs})
+    raw = {"kind": "episodes", "data": "driving", "episodes": 2, "frames": 9, "alt": ALT}
+    (picture,) = desk.draw("episodes", raw, there)
+    with hdf5.opening(study / "data/driving/frames.h5", "frames") as file:
+        frames = file["frames"][:]
+    assert len(picture.clip) == 4  # the shortest has no more
+    for line, start in enumerate((360, 364)):
+        for column in range(4):
+            cell = _cell(picture.content, line, column)
+            numpy.testing.assert_array_equal(cell, frames[start + column])
+
+
+def test_a_gallery_of_clips_has_the_last_frame_of_each_in_few_levels(
+    there: Desk, study: Path
+) -> None:
+    raw = {"kind": "gallery", "data": "samples / main / driving", "frames": "real", "rows": 1,
+           "count": 2, "bits": "sampling.show", "alt": ALT}  # fmt: skip
+    pixels = numpy.asarray(desk.draw("gallery", raw, there)[0].content)
+    with hdf5.opening(study / "data/driving/samples/driving.h5", "samples") as file:
+        last = file["real"][:2, -1]
+    factor = strips.factor_for(last.shape[2], strips.CELL)
+    step = last.shape[2] * factor + strips.GAP
+    for place, frame in enumerate(last):
+        cell = pixels[:, place * step :][::factor, : last.shape[2] * factor : factor]
+        numpy.testing.assert_array_equal(cell, strips.coarse(frame, 2))
+
+
+def _cell(image: Any, line: int, column: int) -> strips.Frames:
+    """Return the frame that a strip of the study's size shows in a row and column."""
+    size = report_artefacts.Size()
+    factor = strips.factor_for(size.width, strips.CELL)
+    step = [length * factor + strips.GAP for length in (size.height, size.width)]
+    y = 2 * strips.TEXT + line * (step[0] + strips.EDGE)
+    x = strips.LABELS + column * step[1]
+    pixels = numpy.asarray(image)[y : y + size.height * factor, x : x + size.width * factor]
+    return pixels[::factor, ::factor]
 
 
 def test_a_schematic_has_the_numbers_of_its_run_and_of_the_data(there: Desk) -> None:
