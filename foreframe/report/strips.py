@@ -3,7 +3,7 @@
 Frames are uint8: (T, H, W, 3) for a row, (H, W, 3) for one. Pixels are repeated, never smoothed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from foreframe.errors import UserError
 from foreframe.report import style
 
 Frames = NDArray[numpy.uint8]
@@ -26,11 +27,15 @@ CONTEXT_COLUMNS = 2
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a strip: its label, its frames, and the number of its first frame (from 1)."""
+    """One row of a strip: its label, its frames, and the number of its first frame (from 1).
+
+    A `box` stands around the middle `box` x `box` pixels of each.
+    """
 
     label: str
     frames: Frames
     first: int = 1
+    box: int | None = None
 
     def has(self, number: int) -> bool:
         """Return whether the row shows the frame of this number."""
@@ -69,13 +74,30 @@ def around_horizon(context: int, frames: int) -> list[int]:
     return [*range(max(1, context + 1 - CONTEXT_COLUMNS), context + 1), *horizon]
 
 
+def columns(wanted: Sequence[int], context: int | None, frames: int) -> list[int]:
+    """Return the frame numbers to show of clips: those wanted that clips have, or spread ones.
+
+    Raises:
+        UserError: clips have none of those that are wanted.
+    """
+    if not wanted:
+        return spread(frames, COLUMNS) if context is None else around_horizon(context, frames)
+    there = [number for number in wanted if 1 <= number <= frames]
+    if not there:
+        raise UserError(f"clips have frames 1 to {frames}, and none of the columns. Name others.")
+    return there
+
+
 def draw(
-    rows: Sequence[Row], numbers: Sequence[int], context: int | None = None, hole: int | None = None
+    rows: Sequence[Row],
+    numbers: Sequence[int],
+    context: int | None = None,
+    marked: Mapping[int, str] | None = None,
 ) -> Image.Image:
     """Return a strip of the frames of `numbers`; frames a row does not have stay empty.
 
-    With `context`, a line under each frame says whether it was given or predicted. Of predicted
-    ones a box stands around the middle `hole` x `hole` pixels, which alone were to be filled in.
+    With `context`, a line under each frame says whether it was given or predicted. Numbers that are
+    `marked` have a colour.
     """
     height, length = rows[0].frames.shape[1:3]
     factor = factor_for(length, CELL)
@@ -87,7 +109,8 @@ def draw(
     pen = ImageDraw.Draw(image)
     for place, number in enumerate(numbers):
         left = LABELS + place * cell_width
-        pen.text((left, TEXT // 4), str(number), fill=style.GREY, font=font(TEXT))
+        fill = (marked or {}).get(number, style.GREY)
+        pen.text((left, TEXT // 4), str(number), fill=fill, font=font(TEXT))
     for line, row in enumerate(rows):
         top = 2 * TEXT + line * cell_height
         _label(pen, row.label, top + height * factor // 2)
@@ -99,8 +122,8 @@ def draw(
                 corner = (LABELS + place * cell_width, top)
                 image.paste(Image.fromarray(frame), corner)
                 _mark(pen, corner, frame.shape, number, context)
-                if hole is not None and context is not None and number > context:
-                    _box(pen, corner, frame.shape, hole * factor)
+                if row.box is not None:
+                    _box(pen, corner, frame.shape, row.box * factor)
     return image
 
 

@@ -12,6 +12,7 @@ from foreframe.config.sampling import BASELINES
 from foreframe.errors import UserError
 from foreframe.report import style
 from foreframe.report.desk import BOUND, Chart, Desk, ordered, others, plain
+from foreframe.report.figures import marks
 
 
 class Settings(Chart):
@@ -20,8 +21,9 @@ class Settings(Chart):
     `table` is `findings`, `run / protocol` of an evaluation, `analysis / run`, or several; without
     `lines` every predictor has one. `over` is the quantity that a line is divided by, `mark` a
     result between frames, `trained` the `run / protocol` whose training clips ended at a dashed
-    line; `scaled` lets every line go from 0 to 1. A panel whose quantity was not measured is left
-    out where another was.
+    line; `scaled` lets every line go from 0 to 1. `events` are labels as `marks` reads them: a
+    dashed line where one happens, a band where it lasts. A panel whose quantity was not measured is
+    left out where another was.
     """
 
     table: str | list[str]
@@ -32,6 +34,7 @@ class Settings(Chart):
     level: float | None = None
     mark: str = ""
     trained: str = ""
+    events: dict[str, str] = Field(default={})
     ylabel: str = ""
     zero: bool = False  # the axis begins there
     scaled: bool = False
@@ -64,6 +67,8 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
             axes.axvline(frames + 0.5, color=style.GREY, linewidth=0.8)
         if settings.trained:
             axes.axvline(_trained(settings.trained, desk) + 0.5, color=style.GREY, linestyle="--")
+        for mark in marks.read(settings.events, desk):
+            _mark(axes, mark)
         label = settings.panels[panel]
         axes.set(**{"title" if settings.ylabel else "ylabel": label}, xlabel=xlabel)
         if settings.zero:
@@ -77,6 +82,16 @@ def _others(run: str, protocol: str, desk: Desk) -> dict[str, str]:
     """Return labels of what other programs drew, by line."""
     measured = desk.series(run, protocol)["predictor"].unique()
     return {f"{run} / {name}": plain(name) for name in others(measured, desk.settings.drawn)}
+
+
+def _mark(axes: Axes, mark: marks.Mark) -> None:
+    for place, (first, last) in enumerate(mark.stretches):
+        label = mark.label if place == 0 else "_"  # said once
+        if first == last:
+            axes.axvline(first, color=mark.colour, linestyle="--", linewidth=0.9, label=label)
+        else:
+            ends = (first - 0.5, last + 0.5)
+            axes.axvspan(*ends, color=mark.colour, alpha=0.2, linewidth=0, label=label)
 
 
 def _trained(of: str, desk: Desk) -> float:

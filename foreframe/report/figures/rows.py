@@ -1,12 +1,11 @@
 """Stored clips as the rows of a strip: futures after what was given of them, or whole clips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy
 
 from foreframe.artefacts import hdf5
-from foreframe.report import strips
 from foreframe.report.strips import Frames, Row
 
 REAL = "real"  # is shown with the frames that were given; futures begin after those
@@ -35,11 +34,6 @@ class Clips:
         """Return a row as a panel that plays: all of the clip, under a label of one line."""
         row = self.row(name, number, label.replace("-\n", "").replace("\n", " "))
         return row if row.first == 1 else Row(row.label, self._whole(row.frames, number))
-
-    def coarse(self, bits: int) -> "Clips":
-        """Return the clips in 2^bits grey levels."""
-        arrays = {name: strips.coarse(frames, bits) for name, frames in self.arrays.items()}
-        return replace(self, arrays=arrays, before=strips.coarse(self.before, bits))
 
     def _whole(self, frames: Frames, number: int) -> Frames:
         return numpy.concatenate([self.before[number, : self.context], frames])

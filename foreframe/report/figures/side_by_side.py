@@ -15,13 +15,15 @@ class Settings(Spec):
     """`rows` are labels by `run/choice`, whose first futures under `protocol` are shown.
 
     With `others` those that other programs drew (`data/external`) stand above them, if there are
-    any. A picture for each of the first `clips` clips, or for all that are stored.
+    any. A picture for each of the first `clips` clips, or for all that are stored if they are fewer.
+    `columns` are as those of a strip.
     """
 
     protocol: str
     rows: Annotated[dict[str, str], Field(min_length=1)]
     clips: Annotated[int, Field(ge=1)]
     others: bool = False
+    columns: list[int] = Field(default=[])
 
 
 def draw(settings: Settings, desk: Desk) -> list[Picture]:
@@ -43,7 +45,10 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
     clips = Clips(arrays, one.before, one.context, one.frames)
     labels = {REAL: "real", **{name: plain(name) for name in others}, **settings.rows}
     count = min(settings.clips, *(len(array) for array in clips.arrays.values()))
-    return [picture(clips, [number], labels, labels, number + 1) for number in range(count)]
+    return [
+        picture(clips, [number], labels, labels, number + 1, columns=settings.columns)
+        for number in range(count)
+    ]
 
 
 def _read(settings: Settings, key: str, desk: Desk) -> Clips:

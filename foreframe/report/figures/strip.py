@@ -7,6 +7,7 @@ from pydantic import Field
 
 from foreframe.report import animations, strips
 from foreframe.report.desk import Desk, Picture, Spec
+from foreframe.report.figures import marks
 from foreframe.report.figures.rows import Clips, read
 
 
@@ -17,9 +18,10 @@ class Settings(Spec):
     those that the sampling shows, `all`: all in one. `given` is the result that says how many
     frames were given. A `{clip}` in a label is its number, from 1, a `{score}` its value in the
     array `scores` (n,).
-    `plays` are the rows of the playing clip where they are others. `bits` and `hole` are keys of
-    settings: in how many grey levels frames are shown, and what part of predicted ones was filled
-    in. `pictures`: clips have one frame, (n,1,H,W,3) or grey (n,1,H,W), and stand side by side; or
+    `plays` are the rows of the playing clip where they are others. `columns` are the numbers of the
+    frames to show, from 1, of which those beyond the clips are left out; without, they are spread.
+    `events` are labels as `marks` reads them: the numbers of such frames have the event's colour.
+    `pictures`: clips have one frame, (n,1,H,W,3) or grey (n,1,H,W), and stand side by side; or
     (n,S,1,H,W,3) of a picture are shown as a clip.
     """
 
@@ -29,8 +31,8 @@ class Settings(Spec):
     clips: list[int] | Literal["each", "shown", "all"] = "each"
     given: str = ""
     scores: str = ""
-    bits: str = ""
-    hole: str = ""
+    columns: list[int] = Field(default=[])
+    events: dict[str, str] = Field(default={})
     pictures: bool = False
 
 
@@ -49,19 +51,23 @@ def draw(settings: Settings, desk: Desk) -> list[Picture]:
         )
         clips = read(file, {*rows, *plays}, context, settings.pictures)
         scores = file[settings.scores][:].tolist() if settings.scores else None
-    if settings.bits:
-        clips = clips.coarse(int(desk.settings.section(settings.bits)))
-    hole = int(desk.settings.section(settings.hole)) if settings.hole else None
+    marked = {
+        (context or 0) + frame: mark.colour
+        for mark in marks.read(settings.events, desk)
+        for frame in mark.frames()
+    }
     count = min(len(array) for array in clips.arrays.values())
     if settings.clips == "shown":
         count = min(count, desk.settings.section("sampling.show"))
-    if isinstance(settings.clips, list):
-        there = [number for number in settings.clips if number < count]
-        return [picture(clips, there, rows, plays, scores=scores, hole=hole)]
+    numbers: list[list[int]] = [[number] for number in range(count)]
     if settings.clips == "all":
-        return [picture(clips, list(range(count)), rows, plays, scores=scores, hole=hole)]
+        numbers = [list(range(count))]
+    elif isinstance(settings.clips, list):
+        numbers = [[number for number in settings.clips if number < count]]
+    places = range(1, count + 1) if settings.clips in ("each", "shown") else [None]
     return [
-        picture(clips, [number], rows, plays, number + 1, scores, hole) for number in range(count)
+        picture(clips, each, rows, plays, place, scores, settings.columns, marked)
+        for each, place in zip(numbers, places, strict=True)
     ]
 
 
@@ -72,7 +78,8 @@ def picture(
     plays: Mapping[str, str],
     place: int | None = None,
     scores: Sequence[float] | None = None,
-    hole: int | None = None,
+    columns: Sequence[int] = (),
+    marked: Mapping[int, str] | None = None,
 ) -> Picture:
     """Return clips one below the other, each with all its rows."""
     context = clips.context
@@ -86,10 +93,6 @@ def picture(
         for number in numbers
         for name, label in rows.items()
     ]
-    if context is None:
-        columns = strips.spread(clips.frames, strips.COLUMNS)
-    else:
-        columns = strips.around_horizon(context, clips.frames)
     playing = [
         animations.draw(
             [clips.panel(name, number, said(label, number)) for name, label in plays.items()],
@@ -97,4 +100,6 @@ def picture(
         )
         for number in numbers
     ]
-    return Picture(strips.draw(drawn, columns, context, hole), animations.together(playing), place)
+    shown = strips.columns(columns, context, clips.frames)
+    still = strips.draw(drawn, shown, context, marked)
+    return Picture(still, animations.together(playing), place)

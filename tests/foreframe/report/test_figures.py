@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from foreframe.report import desk, strips, style
 from foreframe.report.desk import Desk
+from foreframe.report.figures import filled
 from foreframe.report.results import Number
 from tests import report_artefacts, smoke
 from tests import report_numbers as numbers
@@ -126,6 +128,36 @@ def test_a_dashed_line_stands_where_training_clips_ended(
     assert line.get_xdata() == [6.5, 6.5] and line.get_linestyle() == "--"
 
 
+def test_events_are_dashed_lines_and_bands_where_they_last(
+    there: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = {"bounce": [0, 1, 0, 0, 1, 0], "overlap": [0, 0, 1, 1, 1, 0.4]}
+    lines = {**shares, "prior": [1, 2, 3, 4, 5, 6]}
+    rows = [
+        ("traces/model", name, "share" if name in shares else "mean", frame, value)
+        for name, values in lines.items()
+        for frame, value in enumerate(values, start=1)
+    ]
+    table = pandas.DataFrame(rows, columns=["samples", "predictor", "quantity", "frame", "mean"])
+    table = table.assign(low=math.nan, high=math.nan)
+    monkeypatch.setattr(there, "series", lambda run, where: table)
+    raw = {"kind": "by_frame", "table": "analysis / traces/model", "alt": ALT,
+           "of": "traces/model / {line} / {panel}", "panels": {"mean": "means"},
+           "lines": {"prior": "prior"},
+           "events": {"traces/model / bounce": "bounced", "traces/model / overlap": "overlap"},
+           }  # fmt: skip
+    content: Any = desk.draw("traces", raw, there)[0].content
+    (axes,) = content.axes
+    dashed = [line.get_xdata() for line in axes.lines if line.get_linestyle() == "--"]
+    assert dashed == [[2, 2], [5, 5]]
+    (band,) = axes.patches
+    assert (band.get_x(), band.get_width()) == (2.5, 3)
+    said = [text.get_text() for text in content.legends[0].get_texts()]
+    assert said == ["prior", "bounced", "overlap"]
+    with pytest.raises(UserError, match="traces/model has no event lunch"):
+        desk.draw("traces", {**raw, "events": {"traces/model / lunch": "lunch"}}, there)
+
+
 def test_the_split_is_drawn_in_seconds(there: Desk, study: Path) -> None:
     split = facts.read(study / "data/driving/split.json", "split")
     drawn = chart("split", there).axes[0].collections
@@ -206,6 +238,21 @@ def test_a_gallery_of_clips_has_the_last_frame_of_each_in_few_levels(
     for place, frame in enumerate(last):
         cell = pixels[:, place * step :][::factor, : last.shape[2] * factor : factor]
         numpy.testing.assert_array_equal(cell, strips.coarse(frame, 2))
+
+
+def test_filled_pictures_stand_under_what_was_given_and_asked_for(there: Desk, study: Path) -> None:
+    raw = {"kind": "filled", "of": "samples / main / driving", "frames": "argmax/frames",
+           "pictures": 2, "hole": "sampling.show", "bits": "autoencoders.vqvae.view.bits",
+           "alt": ALT}  # fmt: skip
+    image = desk.draw("filled", raw, there)[0].content
+    with hdf5.opening(study / "data/driving/samples/driving.h5", "samples") as file:
+        real, future = file["real"][:2], file["argmax/frames"][:2]
+    whole = real[:, -1]
+    rows = real[:, 0], filled.middle(whole, 2), whole, future[:, 0, -1]
+    for line, pictures in enumerate(rows):
+        for column, expected in enumerate(pictures):
+            cell, expected = (each[2:-2, :6] for each in (_cell(image, line, column), expected))
+            numpy.testing.assert_array_equal(cell, expected)  # a box stands in the middle
 
 
 def _cell(image: Any, line: int, column: int) -> strips.Frames:

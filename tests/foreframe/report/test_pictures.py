@@ -10,8 +10,9 @@ from PIL import Image, ImageSequence
 from foreframe.artefacts import hdf5
 from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
+from foreframe.errors import UserError
 from foreframe.report import animations, strips, style
-from foreframe.report.figures import error_maps, gallery
+from foreframe.report.figures import error_maps, filled, gallery, overlaid
 from foreframe.report.figures.rows import read
 from foreframe.report.strips import Row
 from tests.foreframe.data import seen
@@ -45,6 +46,44 @@ def test_columns_are_spread_from_first_to_last() -> None:
     assert strips.spread(3, 8) == [1, 2, 3]
     assert strips.around_horizon(8, 16) == [7, 8, *range(9, 17)]
     assert strips.around_horizon(1, 3) == [1, 2, 3]
+
+
+def test_wanted_columns_are_shown_as_far_as_clips_go() -> None:
+    assert strips.columns([4, 5, 10, 70], 5, 30) == [4, 5, 10]
+    assert strips.columns([], 8, 16) == strips.around_horizon(8, 16)
+    assert strips.columns([], None, 20) == strips.spread(20, strips.COLUMNS)
+    with pytest.raises(UserError, match="clips have frames 1 to 30, and none of the columns"):
+        strips.columns([40, 70], 5, 30)
+
+
+def test_the_number_of_a_marked_frame_has_its_colour() -> None:
+    clip = [Row("", frames(2, 40, 40))]
+    plain, marked = (
+        numpy.asarray(strips.draw(clip, [1, 2], marked=marked)) for marked in ({}, {2: style.BLUE})
+    )
+    changed = numpy.nonzero((plain != marked).any(axis=(0, 2)))[0]
+    second = strips.LABELS + 40 * strips.factor_for(40, strips.CELL) + strips.GAP
+    assert len(changed) and changed.min() >= second
+    blue = tuple(bytes.fromhex(style.BLUE.removeprefix("#")))
+    assert (marked == blue).all(axis=2).any() and not (plain == blue).all(axis=2).any()
+
+
+def test_the_middle_is_what_a_hole_leaves_out() -> None:
+    whole = frames(3, 6, 8)
+    found = filled.middle(whole, 4)
+    numpy.testing.assert_array_equal(found[:, 1:5, 2:6], whole[:, 1:5, 2:6])
+    found[:, 1:5, 2:6] = 255
+    assert (found == 255).all()
+
+
+def test_the_last_of_overlaid_frames_is_the_brightest() -> None:
+    clip = numpy.zeros((1, 4, 2, 4, 3), numpy.uint8)
+    for time in range(4):
+        clip[0, time, 0, time] = 200  # a point that moves to the right
+    (found,) = overlaid.overlaid(clip)
+    numpy.testing.assert_array_equal(found[0, :, 0], [50, 100, 150, 200])
+    assert (found[1] == 0).all()
+    numpy.testing.assert_array_equal(overlaid.overlaid(clip[:, 3:])[0], clip[0, 3])
 
 
 def test_a_strip_holds_each_frame_unchanged(tmp_path: Path) -> None:
@@ -135,10 +174,10 @@ def test_few_levels_are_those_of_a_view(bits: int) -> None:
 
 
 def test_a_box_stands_around_what_was_filled_in_and_covers_none_of_it() -> None:
-    row = Row("", frames(2, 40, 40))
-    plain, boxed = (numpy.asarray(strips.draw([row], [1, 2], 1, hole)) for hole in (None, 20))
+    rows = [Row("", frames(1, 40, 40), box=box) for box in (None, 20)]
+    plain, boxed = (numpy.asarray(strips.draw([row], [1])) for row in rows)
     factor = strips.factor_for(40, strips.CELL)
-    left, top = strips.LABELS + 40 * factor + strips.GAP, 2 * strips.TEXT
+    left, top = strips.LABELS, 2 * strips.TEXT
     lines, columns = numpy.nonzero((plain != boxed).any(axis=2))
     inner = [10 * factor, 30 * factor]
     assert lines.min() - top == columns.min() - left == inner[0] - strips.EDGE

@@ -70,6 +70,14 @@ def test_each_row_is_the_first_future_of_its_model(tmp_path: Path) -> None:
                 assert (cell(picture, line, CONTEXT + time) == row[time]).all(), (line, time)
 
 
+def test_chosen_columns_are_the_frames_of_their_numbers(tmp_path: Path) -> None:
+    figure = {**FIGURE, "columns": [2, 5, 9]}
+    picture, _ = desk.draw("beside", figure, there(tmp_path))
+    assert (cell(picture, 0, 0) == GIVEN[0, 1]).all()
+    assert (cell(picture, 1, 1) == ONE[0, 0, 2]).all()
+    assert (cell(picture, 0, 2) == 255).all()
+
+
 def test_clips_of_different_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="one/drawn and other/certain were given different clips"):
         desk.draw("beside", FIGURE, there(tmp_path, other_real=REAL[::-1]))
