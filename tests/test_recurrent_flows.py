@@ -201,11 +201,11 @@ def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> 
 def test_what_the_thesis_states_stands_in_its_tables(finished: Path) -> None:
     """Each number with its deviation, in the table of the report that is called as the thesis's."""
     html = (finished / "reports/recurrent_flows/report.html").read_text(encoding="utf-8")
-    tables = {}
+    tables: dict[str, str] = {}
     for figure in re.findall(r"<figure.*?</figure>", html, re.DOTALL):
         words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", figure))
         if number := re.search(r"Table ([A\d]+\.\d+):", words):
-            tables[number[1]] = words
+            tables[number[1]] = tables.get(number[1], "") + words
     for row in stated():
         written = _written(row["quantity"], row["value"])
         if "spread" in row:
@@ -322,9 +322,9 @@ def test_claims_hold_where_their_numbers_say_so(
     finished: Path, sign: float, half: Any, verdict: str
 ) -> None:
     """Where intervals are wide a claim is open, and without any there is no verdict."""
-    changes = [
-        (*change, known if half is ... or known is None else half)
-        for *change, known in claimed(sign)
+    changes: list[turned.Change] = [
+        (run, quantity, where, value, known if half is ... or known is None else half)
+        for run, quantity, where, value, known in claimed(sign)
     ]
     found = turned.verdicts(finished, "recurrent_flows", changes)
     assert len(found) == 28

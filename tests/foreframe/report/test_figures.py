@@ -131,8 +131,8 @@ def test_a_dashed_line_stands_where_training_clips_ended(
 def test_events_are_dashed_lines_and_bands_where_they_last(
     there: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shares = {"bounce": [0, 1, 0, 0, 1, 0], "overlap": [0, 0, 1, 1, 1, 0.4]}
-    lines = {**shares, "prior": [1, 2, 3, 4, 5, 6]}
+    shares: dict[str, list[float]] = {"bounce": [0, 1, 0, 0, 1, 0], "overlap": [0, 0, 1, 1, 1, 0.4]}
+    lines = {**shares, "prior": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
     rows = [
         ("traces/model", name, "share" if name in shares else "mean", frame, value)
         for name, values in lines.items()
