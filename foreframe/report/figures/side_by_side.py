@@ -15,8 +15,8 @@ class Settings(Spec):
     """`rows` are labels by `run/choice`, whose first futures under `protocol` are shown.
 
     With `others` those that other programs drew (`data/external`) stand above them, if there are
-    any. A picture for each of the first `clips` clips, or for all that are stored if they are fewer.
-    `columns` are as those of a strip.
+    any. A picture for each of the first `clips` clips, or for all that are stored if they are
+    fewer. `columns` are as those of a strip.
     """
 
     protocol: str
