@@ -48,7 +48,8 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     every = ordered(series["predictor"].unique(), desk.settings.drawn)
     lines = desk.each_choice(settings.lines) or {name: plain(name) for name in every}
     if settings.others:
-        lines |= _others(*settings.others.split(" / "), desk)
+        run, protocol = settings.others.split(" / ")
+        lines |= _others(run, protocol, desk)
     found = {panel: _lines(settings, series, panel, lines) for panel in settings.panels}
     shown = {panel: rows for panel, rows in found.items() if rows}
     if not shown:
