@@ -47,6 +47,12 @@ def claims(text: str) -> dict[str, str]:
     return {cells[0]: cells[-1] for cells in rows if cells[0] != "claim"}
 
 
+def table(text: str, name: str) -> list[list[str]]:
+    """Return the cells of the table of this name in HTML, row by row, its header first."""
+    (figure,) = re.findall(rf'<figure id="{name}">.*?</figure>', text, re.S)
+    return [_cells(row) for row in re.findall(r"<tr.*?</tr>", figure, re.S)]
+
+
 def _put(
     results: dict[str, Any], run: str, quantity: str, where: str, value: float, half: float | None
 ) -> None:

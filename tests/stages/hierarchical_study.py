@@ -28,7 +28,7 @@ from tests.smoke import ROOT
 from workflow import preset
 
 NAME = "hierarchical_vrnn"
-HOME, DATA = ROOT / "studies" / NAME, Path("data") / NAME
+DATA = Path("data") / NAME
 LADDER = ("ladder_1", "ladder_3", "ladder_6", "ladder_wide")
 LEVELS = ("levels_1", "levels_2", "levels_3", "levels_4")
 BOUNDS = (*LADDER, *LEVELS, "naive", "warm_up", "dense")
@@ -68,18 +68,22 @@ class World:
 
 def page(folder: Path, world: World) -> str:
     """Return the report on a world as HTML, its pictures blank."""
-    settings = _settings(folder, world.preset)
-    _write(folder / DATA, world, settings)
-    build = folder / "page"
+    _write(folder / DATA, world, settings_of(folder, NAME, world.preset))
+    return compiled(folder, NAME, "hierarchical.bib")
+
+
+def compiled(folder: Path, study: str, bibliography: str) -> str:
+    """Return the report of a study, from artefacts and settings in a folder, its pictures blank."""
+    build, home, data = folder / "page", ROOT / "studies" / study, Path("data") / study
     build.mkdir()
     shared = ("style.typ", "web.typ", "results.typ", "chapters")
-    own = ("report.typ", "hierarchical.bib")
-    sources = [*(ROOT / "reports" / name for name in shared), *(HOME / name for name in own)]
+    own = ("report.typ", bibliography)
+    sources = [*(ROOT / "reports" / name for name in shared), *(home / name for name in own)]
     report.gather(build, sources)
     parameters = Path("params.yaml")
-    files = (parameters, Path("studies") / NAME / parameters, DATA / "settings.json")
+    files = (parameters, Path("studies") / study / parameters, data / "settings.json")
     with chdir(folder), mock.patch.object(desk, "draw", _blank):
-        report.describe(build, (DATA,), files, (HOME / "figures.yaml",), (HOME / "thesis.yaml",))
+        report.describe(build, (data,), files, (home / "figures.yaml",), (home / "thesis.yaml",))
     return compile_html(build / "report.typ").decode()
 
 
@@ -94,17 +98,18 @@ def _blank(_name: str, raw: Mapping[str, Any], _there: Desk) -> list[Picture]:
     return [Picture(image, number=1 if raw["kind"] == "side_by_side" else None)]
 
 
-def _settings(folder: Path, name: str) -> dict[str, Any]:
-    """Write the parameters of a preset, and the whole settings of its runs; return these."""
+def settings_of(folder: Path, study: str, name: str) -> dict[str, Any]:
+    """Write a study's parameters as a preset has them, and the whole settings; return these."""
     shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
-    own = folder / "studies" / NAME / "params.yaml"
+    own = folder / "studies" / study / "params.yaml"
     own.parent.mkdir(parents=True)
-    own.write_text(json.dumps(preset.values(name, HOME / "presets")), encoding="utf-8")
-    found = study_settings.load(own)
-    (folder / DATA).mkdir(parents=True)
-    content = {**found.sections, "like": found.like, "code": {}}
-    facts.write(folder / DATA / "settings.json", "settings", content)
-    return dict(found.sections)
+    found = preset.values(name, ROOT / "studies" / study / "presets")
+    own.write_text(json.dumps(found), encoding="utf-8")
+    resolved = study_settings.load(own)
+    path = folder / "data" / study / "settings.json"
+    content = {**resolved.sections, "like": resolved.like, "code": {}}
+    write(path, "settings", content)
+    return dict(resolved.sections)
 
 
 def _write(data: Path, world: World, settings: Mapping[str, Any]) -> None:
@@ -116,19 +121,19 @@ def _write(data: Path, world: World, settings: Mapping[str, Any]) -> None:
     for run in settings["predictors"]:
         _training(data / "predictors", run, bounds.get(run, 1.0), size, world.preset)
     for run, bound in bounds.items():
-        ends = _ends(_nats(bound, size), None if world.width is None else FAR)
-        model = {"error": bound - 0.5, "kl_latent_1": _ends(0.5, None), "bound": ends}
-        _facts(data / f"analyses/bound/{run}.json", "analysis", {"model": model, "series": []})
+        whole = ends(_nats(bound, size), None if world.width is None else FAR)
+        model = {"error": bound - 0.5, "kl_latent_1": ends(0.5, None), "bound": whole}
+        write(data / f"analyses/bound/{run}.json", "analysis", {"model": model, "series": []})
     values = {run: {"bound": FRAMES * bound} for run, bound in bounds.items()}
-    content = {"name": "bound", "clips": 3, "differences": _apart(values, world.width)}
-    _facts(data / "pairs/bound.json", "pairs", content)
+    content = {"name": "bound", "clips": 3, "differences": apart(values, world.width)}
+    write(data / "pairs/bound.json", "pairs", content)
     for run, active in world.active.items():
         levels = zip((1, 4, 16), active, strict=True)
         latent = {
             str(rows): {"channels": 8, "active": count, "full": 0, "largest": 0.02 * count + 0.001}
             for rows, count in levels
         }
-        _facts(data / f"analyses/channels/{run}.json", "analysis", {"latent": latent, "series": []})
+        write(data / f"analyses/channels/{run}.json", "analysis", {"latent": latent, "series": []})
     for domain, models in world.predicted.items():
         _predicted(data, domain, models, world)
 
@@ -137,11 +142,11 @@ def _predicted(data: Path, domain: str, models: Mapping[str, Row], world: World)
     for model, values in models.items():
         run, way = called(model, domain)
         found = _evaluation(domain, way, values, world)
-        _facts(data / f"evaluations/{run}/{domain}.json", "evaluation", found)
+        write(data / f"evaluations/{run}/{domain}.json", "evaluation", found)
     values = {"/".join(called(model, domain)): _values(row) for model, row in models.items()}
-    differences = _apart({**values, "copy_last_frame": _values(LAST)}, world.width)
+    differences = apart({**values, "copy_last_frame": _values(LAST)}, world.width)
     content = {"name": domain, "clips": 3, "differences": differences}
-    _facts(data / f"pairs/{domain}.json", "pairs", content)
+    write(data / f"pairs/{domain}.json", "pairs", content)
 
 
 def called(model: str, domain: str) -> tuple[str, str]:
@@ -150,12 +155,14 @@ def called(model: str, domain: str) -> tuple[str, str]:
     return model if plain else f"{model}_{domain}", "certain" if model == PREDNET else "sampled"
 
 
-def _facts(path: Path, schema: str, content: Mapping[str, Any]) -> None:
+def write(path: Path, schema: str, content: Mapping[str, Any]) -> None:
+    """Write facts, into a new folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts.write(path, schema, dict(content))
 
 
-def _ends(mean: float, width: float | None) -> Row:
+def ends(mean: float, width: float | None) -> Row:
+    """Return a mean and the ends of its interval, half as wide; without one where there is none."""
     if width is None:
         return {"mean": mean, "low": None, "high": None}
     return {"mean": mean, "low": mean - width, "high": mean + width}
@@ -192,14 +199,14 @@ def _training(folder: Path, run: str, bound: float, rows: int, name: str) -> Non
             for key, value in {**course, "train_loss": loss, "validation_loss": loss}.items()
         },
     }
-    _facts(folder / f"{run}.json", "training", content)
+    write(folder / f"{run}.json", "training", content)
 
 
 def _evaluation(domain: str, way: str, row: Row, world: World) -> Row:
     known = world.width is not None
     predictors = {
         name: {
-            metric: {**_ends(one[metric], FAR if known else None), "std": 0.25}
+            metric: {**ends(one[metric], FAR if known else None), "std": 0.25}
             for metric in ("psnr", "ssim", *(["lpips_alex"] if world.distance == "fvd" else []))
         }
         for name, one in ((way, row), ("copy_last_frame", LAST), ("mean_frame", LAST))
@@ -209,7 +216,7 @@ def _evaluation(domain: str, way: str, row: Row, world: World) -> Row:
     for name in predictors:
         for place in (0, 1):
             one = row if name == way else LAST
-            ssim = _ends(one["ssim_ends"][place], world.width)
+            ssim = ends(one["ssim_ends"][place], world.width)
             cells = {"predictor": name, "frame": place + 1, "ssim": ssim["mean"]}
             cells |= {"ssim_low": ssim["low"], "ssim_high": ssim["high"]}
             cells |= {f"{kind}_ratio": one[kind][place] for kind in ("motion", "sharpness")}
@@ -225,8 +232,8 @@ def _evaluation(domain: str, way: str, row: Row, world: World) -> Row:
 def _distance(value: float, world: World) -> Row:
     """Return the distance of a set: with an interval, or FVD as the mean of five."""
     if world.distance == "fvd":
-        return {**_ends(value, None), "std": world.width, "repeats": 5, "few": False}
-    return {**_ends(value, world.width), "std": None, "repeats": 1, "few": False}
+        return {**ends(value, None), "std": world.width, "repeats": 5, "few": False}
+    return {**ends(value, world.width), "std": None, "repeats": 1, "few": False}
 
 
 def _values(row: Row) -> dict[str, float]:
@@ -239,11 +246,11 @@ def _values(row: Row) -> dict[str, float]:
     }
 
 
-def _apart(rows: Mapping[str, Mapping[str, float]], width: float | None) -> dict[str, Any]:
+def apart(rows: Mapping[str, Mapping[str, float]], width: float | None) -> dict[str, Any]:
     """Return the differences of every two rows."""
     return {
         one: {
-            other: {name: _ends(mine[name] - theirs[name], width) for name in mine}
+            other: {name: ends(mine[name] - theirs[name], width) for name in mine}
             for other, theirs in rows.items()
             if other != one
         }
