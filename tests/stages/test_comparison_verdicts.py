@@ -190,5 +190,4 @@ def test_how_futures_are_drawn_is_what_the_stages_are_given(pages: dict[str, str
             pairs = [pair.split(": ") for pair in future.split("; ")] if options else []
             assert {key.replace(" ", "_") for key, _ in pairs} == options.keys()
             mean = given["means"].get("averaged")
-            expected = f"the mean of {mean['futures']} futures" if mean else "the only future"
-            assert forecast == expected
+            assert forecast == (f"mean of {mean['futures']}" if mean else "the only one")
