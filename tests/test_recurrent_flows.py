@@ -274,7 +274,7 @@ def test_sentences_that_rank_say_where_it_is_not_certain(
     for said in (
         "dB, though not for certain above SRNN and VRNN) and RFN the fewest bits",
         ", though not for certain fewer than SRNN and VRNN)",
-        "; here the intervals of RFN and SRNN, and of SRNN and VRNN meet",
+        ", though here RFN and SRNN, and SRNN and VRNN are not told apart for certain",
         "is least at 0.1 here, though not for certain less than at 0.3, 0.5, 0.7, 0.9 and 1,",
     ):
         assert (said in page) == hedged, said

@@ -57,6 +57,9 @@ def read(file: hdf5.Reader, names: set[str], context: int | None, pictures: bool
     if "context" in file:  # given frames stand apart
         before = file["context"][:]
         frames = before.shape[1] + max(lengths)
+    elif context is not None and REAL in file:
+        before = file[REAL][:]
+        frames = before.shape[1]
     else:
         before = next(array for array in arrays.values() if array.shape[1] == max(lengths))
         frames = max(lengths)

@@ -88,10 +88,11 @@ def picture(
         label = label.replace("{clip}", str(number + 1))
         return label if scores is None else label.replace("{score}", f"{scores[number]:.3f}")
 
+    # Given frames stand in the row of true ones; where there is none, in each.
+    given = any(clips.row(name, number, "").first == 1 for name in rows for number in numbers)
+    row = clips.row if given else clips.panel
     drawn = [
-        clips.row(name, number, said(label, number))
-        for number in numbers
-        for name, label in rows.items()
+        row(name, number, said(label, number)) for number in numbers for name, label in rows.items()
     ]
     playing = [
         animations.draw(

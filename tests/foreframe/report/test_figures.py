@@ -209,6 +209,21 @@ def test_a_rollout_holds_the_real_clip_its_futures_and_the_last_frame(
     assert len(pictures[1].clip) == numbers.CLIP
 
 
+def test_futures_without_a_true_row_have_the_given_frames_before_them(
+    there: Desk, study: Path
+) -> None:
+    raw = {"kind": "strip", "of": "samples / main / driving", "rows": {"argmax/frames": "{clip}"},
+           "given": "main / context / driving", "clips": [1, 2], "columns": [7, 8, 9, 16],
+           "alt": ALT}  # fmt: skip
+    image = desk.draw("rollouts", raw, there)[0].content
+    with hdf5.opening(study / "data/driving/samples/driving.h5", "samples") as file:
+        real, future = file["real"][1:3], file["argmax/frames"][1:3, 0]
+    for line in range(2):
+        expected = real[line, 6], real[line, 7], future[line, 0], future[line, 7]
+        for column, frame in enumerate(expected):
+            numpy.testing.assert_array_equal(_cell(image, line, column), frame)
+
+
 def test_episodes_are_the_first_frames_of_runs_of_the_test_set(
     there: Desk, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
