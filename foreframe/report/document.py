@@ -79,7 +79,10 @@ def folded(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:
-    """Return what evaluations say besides numbers: predictors in the order of tables, metrics."""
+    """Return what evaluations say besides numbers: predictors in the order of tables, metrics.
+
+    `missing` has for each metric that could not be measured why not.
+    """
     found: dict[str, Any] = {}
     for artefact in reader.library.of("evaluation"):
         content = reader.facts("evaluation", artefact.run, artefact.where)
@@ -88,6 +91,7 @@ def _evaluations(reader: Reader, choices: Sequence[str]) -> dict[str, Any]:
             "others": others(content["predictors"], choices),
             "metrics": content["metrics"],
             "reference": content["reference"],
+            "missing": content["missing"],
             "states": list(content["states"].get("true_frames", {})),
         }
         found.setdefault(artefact.run, {})[artefact.where] = about

@@ -64,3 +64,10 @@ def test_what_makes_a_weight_stands_in_the_row_of_its_layer() -> None:
         ]
         assert [row["parameters"] for row in rows] == [count, 0, 35]
         assert rows[0]["output"] == [4, 6, 6]
+
+
+def test_what_could_not_be_measured_is_told_with_its_reason(tmp_path: Path) -> None:
+    report_artefacts.make(tmp_path / "data/driving")
+    reader = Reader(Library([tmp_path / "data/driving/evaluations"]))
+    found = document._evaluations(reader, [])
+    assert found["main"]["driving"]["missing"] == {"fid": "there are no weights"}
