@@ -1,6 +1,7 @@
 """Laws of codes that are drawn place by place: how often each is, and what lies between."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +31,29 @@ def test_codes_are_as_frequent_as_they_were_and_none_is_new() -> None:
     counts_K = codes.flatten().bincount(minlength=6) / codes.numel()
     torch.testing.assert_close(counts_K.double(), share_K, atol=0.005, rtol=0.0)
     assert counts_K[[0, 2, 5]].tolist() == [0, 0, 0]
+
+
+def test_a_code_that_never_occurs_is_not_drawn_by_the_least_number_either() -> None:
+    class Least:
+        def uniform(self, shape: tuple[int, ...], **_: Any) -> torch.Tensor:
+            return torch.zeros(shape, dtype=torch.float64)
+
+    numbers: Any = Least()
+    share_K = torch.tensor([0.0, 0.0, 0.4, 0.6], dtype=torch.float64)
+    assert scattered(share_K, (1, 1, 2), numbers).tolist() == [[[2, 2]]]
+
+
+def test_codes_are_as_frequent_as_in_training_clips(tmp_path: Path) -> None:
+    _, arrays = hand_made.asked(
+        tmp_path / "arrays.h5",
+        scattered_codes,
+        {"show": 3},
+        hand_made.model(),
+        pictures("test"),
+        train=hand_made.flat(*[40] * 5),
+    )
+    assert arrays["scattered"].unique().tolist() == [40]
+    assert len(arrays["scattered"]) == len(arrays["decoded"]) == 3
 
 
 def test_the_distances_are_those_of_what_is_shown(tmp_path: Path) -> None:
