@@ -40,11 +40,18 @@ def page(folder: Path, study: str, changes: Iterable[Change]) -> str:
         return compile_html(build / "report.typ").decode()
 
 
-def claims(text: str) -> dict[str, str]:
-    """Return the last cell of every row of the table of claims in HTML, by the first."""
-    (table,) = (each for each in re.findall(r"<table.*?</table>", text, re.S) if ">holds<" in each)
-    rows = (_cells(row) for row in re.findall(r"<tr.*?</tr>", table, re.S))
-    return {cells[0]: cells[-1] for cells in rows if cells[0] != "claim"}
+def claims(text: str, head: str = "holds") -> dict[str, str]:
+    """Return the last cell of every row, by the first, of the table in HTML whose last head is."""
+    for table in re.findall(r"<table.*?</table>", text, re.S):
+        first, *rows = (_cells(row) for row in re.findall(r"<tr.*?</tr>", table, re.S))
+        if first[-1] == head:
+            return {cells[0]: cells[-1] for cells in rows}
+    raise AssertionError(f"no table ends with {head}")
+
+
+def rows(text: str) -> set[str]:
+    """Return the first cells of all rows of all tables in HTML."""
+    return {cells[0] for cells in map(_cells, re.findall(r"<tr.*?</tr>", text, re.S)) if cells}
 
 
 def table(text: str, name: str) -> list[list[str]]:

@@ -109,6 +109,6 @@ def _limits(axes: Axes, panel: Panel, runs: Sequence[Training], levels: Sequence
         axes.set_yscale("log")
     elif panel.axis in ("leap", "zero"):
         axes.set_ylim(bottom=0)
-    elif values:
+    elif len(set(values)) > 1:
         low, high = min(values), max(values)
         axes.set_ylim(low - MARGIN * (high - low), high + MARGIN * (high - low))
