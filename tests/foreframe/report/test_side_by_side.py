@@ -2,12 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy
 import pytest
 from numpy.typing import NDArray
 
-from foreframe.artefacts import hdf5
+from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from foreframe.report import desk, strips
 from foreframe.report.desk import Desk, Picture
@@ -81,3 +82,32 @@ def test_chosen_columns_are_the_frames_of_their_numbers(tmp_path: Path) -> None:
 def test_clips_of_different_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="one/drawn and other/certain were given different clips"):
         desk.draw("beside", FIGURE, there(tmp_path, other_real=REAL[::-1]))
+
+
+def test_rows_of_an_analysis_say_their_values(tmp_path: Path) -> None:
+    place = tmp_path / "data/study/analyses/steps"
+    place.mkdir(parents=True)
+    whole = numpy.concatenate([GIVEN, REAL], axis=1)
+    for run, bits in (("one", 1.25), ("other", 3.5)):
+        about = {"context": CONTEXT, "settings": {}}
+        found = {"prior": {"bits": bits}, "series": [], "per_clip": {}, "about": about}
+        facts.write(place / f"{run}.json", "analysis", found)
+        with hdf5.creating(place / f"{run}.h5", "analysis", {}) as file:
+            hdf5.store(file, "real", whole)
+            hdf5.store(file, "prior", ONE[:, 0])
+    rows = {"one/prior": "early {value}", "other/prior": "late {value}"}
+    figure = {**FIGURE, "analysis": "steps", "rows": rows, "value": "prior.bits"}
+    del figure["protocol"]
+    with mock.patch.object(strips, "draw", wraps=strips.draw) as drawn:
+        desk.draw("beside", figure, there(tmp_path))
+    lines = drawn.call_args_list[0].args[0]
+    assert [line.label for line in lines] == ["real", "early 1.25", "late 3.50"]
+    assert (lines[0].frames == whole[0]).all()
+    assert (lines[2].frames == ONE[0, 0]).all()
+    assert lines[2].first == CONTEXT + 1
+
+
+@pytest.mark.parametrize("place", [{"analysis": "steps"}, {"protocol": ""}], ids=["both", "none"])
+def test_rows_are_of_a_protocol_or_of_an_analysis(tmp_path: Path, place: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="either a protocol or an analysis"):
+        desk.draw("beside", {**FIGURE, **place}, there(tmp_path))
