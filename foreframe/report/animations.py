@@ -22,16 +22,17 @@ QUALITIES = (90, 75, 50, 25, 5)  # of WebP with loss, the best first
 
 
 def draw(panels: Sequence[Row], context: int | None = None) -> list[Image.Image]:
-    """Return the pictures of a clip; every panel has the same number of frames.
+    """Return the pictures of a clip, as many as its longest panel has; a shorter one ends empty.
 
-    Under each panel a bar grows with time; with `context` it changes colour where frames are no
-    longer given but predicted.
+    Under each panel a bar grows with time while it plays; with `context` it changes colour where
+    frames are no longer given but predicted.
     """
-    return [_picture(panels, time, context) for time in range(len(panels[0].frames))]
+    frames = max(len(panel.frames) for panel in panels)
+    return [_picture(panels, time, frames, context) for time in range(frames)]
 
 
-def _picture(panels: Sequence[Row], time: int, context: int | None) -> Image.Image:
-    frames, height, width = panels[0].frames.shape[:3]
+def _picture(panels: Sequence[Row], time: int, frames: int, context: int | None) -> Image.Image:
+    height, width = panels[0].frames.shape[1:3]
     factor = factor_for(width, PANEL)
     head = TEXT * 2
     size = (
@@ -43,9 +44,11 @@ def _picture(panels: Sequence[Row], time: int, context: int | None) -> Image.Ima
     for place, panel in enumerate(panels):
         left = place * (width * factor + GAP)
         pen.text((left, TEXT // 3), panel.label, fill=style.INK, font=font(TEXT))
-        image.paste(Image.fromarray(enlarge(panel.frames[time], factor)), (left, head))
+        if time < len(panel.frames):
+            image.paste(Image.fromarray(enlarge(panel.frames[time], factor)), (left, head))
         box = (left, head + height * factor + BAR // 2, width * factor)
-        _bar(pen, box, (time + 1) / frames, None if context is None else context / frames)
+        played = min(time + 1, len(panel.frames))
+        _bar(pen, box, played / frames, None if context is None else context / frames)
     return image
 
 

@@ -130,6 +130,42 @@ def test_a_clip_plays_every_frame_without_loss(tmp_path: Path) -> None:
             numpy.testing.assert_array_equal(panel, clip[time])
 
 
+def test_a_panel_that_has_ended_is_empty_while_the_others_play_on() -> None:
+    long, short = frames(5), frames(5)[:2]
+    shown = animations.draw([Row("l", long), Row("s", short)], context=1)
+    alone = animations.draw([Row("l", long), Row("s", long)], context=1)
+    assert len(shown) == 5
+    factor = strips.factor_for(4, animations.PANEL)
+    left, top = 4 * factor + animations.GAP, 2 * animations.TEXT
+    for time, (picture, both) in enumerate(zip(shown, alone, strict=True)):
+        pixels, whole = numpy.asarray(picture), numpy.asarray(both)
+        numpy.testing.assert_array_equal(pixels[:, :left], whole[:, :left])
+        if time < len(short):
+            numpy.testing.assert_array_equal(pixels, whole)
+        else:  # its bar stays where it ended
+            assert (pixels[top : top + 3 * factor, left:] == 255).all()
+            ended = numpy.asarray(shown[len(short) - 1])
+            numpy.testing.assert_array_equal(
+                pixels[top + 3 * factor :, left:], ended[top + 3 * factor :, left:]
+            )
+
+
+def test_no_frame_is_shown_of_a_truth_that_has_ended(tmp_path: Path) -> None:
+    given, real, future = (frames(count)[None] for count in (2, 3, 8))
+    with hdf5.creating(tmp_path / "a.h5", "analysis", {}) as file:
+        for name, values in (("context", given), ("real", real), ("shown", future)):
+            hdf5.store(file, name, values)
+    with hdf5.opening(tmp_path / "a.h5", "analysis") as file:
+        clips = read(file, {"real", "shown"}, 2)
+    assert clips.frames == 10
+    row = clips.row("real", 0, "")
+    numpy.testing.assert_array_equal(row.frames, numpy.concatenate([given[0], real[0]]))
+    assert [row.has(number) for number in (1, 5, 6, 10)] == [True, True, False, False]
+    row = clips.row("shown", 0, "")
+    numpy.testing.assert_array_equal(row.frames, future[0])
+    assert [row.has(number) for number in (2, 3, 10, 11)] == [False, True, True, False]
+
+
 def test_clips_one_above_the_other_play_in_step() -> None:
     frames = numpy.stack([numpy.full((8, 8, 3), 40 * time, numpy.uint8) for time in range(4)])
     one = animations.draw([Row("one", frames)])
