@@ -165,6 +165,28 @@ def test_a_thousand_episodes_of_training_are_kept_for_validation(data: str, epis
     assert len(splits.cut(runs, parts, split).validation) == 1000
 
 
+@pytest.mark.parametrize("name", ["laptop", "thesis"])
+def test_far_pictures_go_to_the_frames_of_the_thesis(name: str) -> None:
+    """The truth beside them ends with the clips of their protocols: BAIR's have 30 frames."""
+    found = sections(name).study
+    for analysis, protocol, frames, bair in (
+        ("far", "far", 70, 30), ("far", "far_grey", 70, 70),
+        ("flow_alone", "flow_alone", 40, 30), ("prior_alone", "prior_alone", 40, 30),
+    ):  # fmt: skip
+        asked: Any = found.analyses[analysis]
+        assert (asked.kind, asked.frames) == ("far", frames)
+        assert found.protocols[protocol].futures.frames == (bair if name == "thesis" else frames)
+
+
+@pytest.mark.parametrize("name", ["flow_alone", "prior_alone"])
+def test_pictures_of_one_temperature_are_drawn_as_the_futures_that_are_measured(name: str) -> None:
+    found = sections("laptop").study
+    (first, options), *others = found.samplings[name].choices.items()
+    asked: Any = found.analyses[name]
+    changed = {way: options | changes for way, changes in asked.others.items()}
+    assert (first, changed) == ("t00", dict(others))
+
+
 def test_clips_of_one_set_are_judged_alike() -> None:
     """A table's rows are of one protocol, and the models that it compares differ in one thing."""
     found = sections("laptop").sections["predictors"]
