@@ -76,14 +76,13 @@ def analyse(subject: Subject, settings: Settings) -> Found:
             kept.append(clips)
     for name, frames in columns.join(kept).items() if kept else ():
         subject.store(name, frames[: settings.show])
-    series, change = [], {}
+    series: list[dict[str, Any]] = []
+    change: dict[str, dict[str, Any]] = {}
     for name, values_Nn in columns.join(parts).items():
         whose, quantity = name.split("/")
         series += columns.rows(values_Nn, samples="model", predictor=whose, quantity=quantity)
         if values_Nn.shape[1] == settings.frames - given:
-            _, floor = AMOUNTS[quantity]
-            first_N, last_N = values_Nn[:, :ENDS].mean(dim=1), values_Nn[:, -ENDS:].mean(dim=1)
-            octaves_N = ((last_N + floor) / (first_N + floor)).log2()
+            octaves_N = _octaves(values_Nn, AMOUNTS[quantity][1])
             change.setdefault(whose, {})[quantity] = columns.mean(octaves_N)
     return Found({"change": change, "ends": ENDS}, series)
 
@@ -126,3 +125,9 @@ def _measured(clips: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for quantity, (both, _) in AMOUNTS.items()
         if name != CONTEXT
     }
+
+
+def _octaves(values_Nn: Tensor, floor: float) -> Tensor:
+    """Return log2((p + f) / (r + f)) (N,), p the mean of a clip's last frames, r of its first."""
+    first_N, last_N = values_Nn[:, :ENDS].mean(dim=1), values_Nn[:, -ENDS:].mean(dim=1)
+    return ((last_N + floor) / (first_N + floor)).log2()

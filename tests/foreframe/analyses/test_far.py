@@ -82,6 +82,7 @@ def test_amounts_by_frame_are_those_of_the_metrics_as_far_as_there_are_frames(
         for quantity, both in {"motion": motion.both, "sharpness": sharpness.both}.items():
             wanted = both(shown, shown)[..., 1].mean(dim=0).tolist()
             assert rows(found, name, quantity) == pytest.approx(wanted), (name, quantity)
+    assert {row["predictor"] for row in found.series} == {"real", "shown"}
     assert found.values["change"].keys() == {"shown"}  # the truth has no far end here
     found, _ = asked(tmp_path, told(), clips(COUNT, FRAMES))
     assert found.values["change"].keys() == {"real", "shown"}
