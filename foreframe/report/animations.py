@@ -18,6 +18,7 @@ GAP = 12
 TEXT = 17  # height of the letters
 BAR = 6  # height of the bar that shows the time
 PAUSE = 0.8  # seconds that the last frame stays
+ABREAST = 6  # panels in a line of several clips
 QUALITIES = (90, 75, 50, 25, 5)  # of WebP with loss, the best first
 
 
@@ -68,9 +69,14 @@ def _bar(
             )
 
 
-def together(clips: Sequence[Sequence[Image.Image]]) -> list[Image.Image]:
-    """Return clips of equal length and width playing one above the other, in one."""
-    return [_stacked(pictures) for pictures in zip(*clips, strict=True)]
+def arranged(clips: Sequence[Sequence[Row]], context: int | None = None) -> list[Image.Image]:
+    """Return clips of equal length in one, side by side up to `ABREAST` panels, others below."""
+    each = max(1, ABREAST // len(clips[0]))
+    lines = [
+        draw([panel for clip in clips[first : first + each] for panel in clip], context)
+        for first in range(0, len(clips), each)
+    ]
+    return [_stacked(pictures) for pictures in zip(*lines, strict=True)]
 
 
 def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -94,13 +94,10 @@ def picture(
     drawn = [
         row(name, number, said(label, number)) for number in numbers for name, label in rows.items()
     ]
-    playing = [
-        animations.draw(
-            [clips.panel(name, number, said(label, number)) for name, label in plays.items()],
-            context,
-        )
+    panels = [
+        [clips.panel(name, number, said(label, number)) for name, label in plays.items()]
         for number in numbers
     ]
     shown = strips.columns(columns, context, clips.frames)
     still = strips.draw(drawn, shown, context, marked)
-    return Picture(still, animations.together(playing), place)
+    return Picture(still, animations.arranged(panels, context), place)

@@ -166,16 +166,23 @@ def test_no_frame_is_shown_of_a_truth_that_has_ended(tmp_path: Path) -> None:
     assert [row.has(number) for number in (2, 3, 10, 11)] == [False, True, True, False]
 
 
-def test_clips_one_above_the_other_play_in_step() -> None:
-    frames = numpy.stack([numpy.full((8, 8, 3), 40 * time, numpy.uint8) for time in range(4)])
-    one = animations.draw([Row("one", frames)])
-    both = animations.together([one, one])
-    assert len(both) == 4
-    for alone, joined in zip(one, both, strict=True):
-        half = numpy.asarray(alone)
-        whole = numpy.asarray(joined)
-        assert numpy.array_equal(whole[: len(half)], half)
-        assert numpy.array_equal(whole[-len(half) :], half)
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_clips_play_in_step_side_by_side_as_far_as_there_is_room(rows: int) -> None:
+    panels = [Row(str(clip), frames(4 + clip)[:4]) for clip in range(8)]
+    clips = [panels[first : first + rows] for first in range(0, 8, rows)]
+    shown = animations.arranged(clips, context=1)
+    abreast = max(1, animations.ABREAST // rows) * rows
+    lines = [animations.draw(panels[first : first + abreast], 1) for first in range(0, 8, abreast)]
+    assert len(shown) == 4
+    for time, picture in enumerate(shown):
+        pixels, top = numpy.asarray(picture), 0
+        for line in lines:
+            whole = numpy.asarray(line[time])
+            height, width = whole.shape[:2]
+            numpy.testing.assert_array_equal(pixels[top : top + height, :width], whole)
+            assert (pixels[top : top + height, width:] == 255).all()
+            top += height + animations.GAP
+        assert top == len(pixels) + animations.GAP
 
 
 def test_the_error_map_of_a_perfect_future_is_black_and_of_the_worst_white() -> None:
