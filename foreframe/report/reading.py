@@ -15,6 +15,8 @@ import pandas
 from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables
+from foreframe.config.split import SETS
+from foreframe.data import labels
 from foreframe.evaluation import tables as evaluation
 from foreframe.report.library import EXTERNAL, Artefact, Library
 from foreframe.training import record
@@ -106,6 +108,21 @@ class Reader:
             for name in names
         ]
         return pandas.concat(parts, ignore_index=True)
+
+    def labelled(self, data: str) -> dict[str, dict[str, dict[str, int]]]:
+        """Return by label, class and set how many frames of a data set are of a class."""
+        runs = self.facts("split", data)
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        with self.arrays("frames", data) as file:
+            known = labels.classes(file)
+            for name in SETS:
+                frames = [numpy.arange(*run) for run in runs[name]]
+                starts = numpy.concatenate([numpy.empty(0, numpy.int64), *frames])
+                for label, numbers in labels.of_clips(file, list(known), starts).items():
+                    counts = numbers.bincount(minlength=len(known[label])).tolist()
+                    for klass, count in zip(known[label], counts, strict=True):
+                        found.setdefault(label, {}).setdefault(klass, {})[name] = count
+        return found
 
     def grids(self, data: str) -> dict[str, list[int]]:
         """Return code-frames, rows and columns of each level of a data set's latents."""

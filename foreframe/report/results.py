@@ -304,6 +304,11 @@ def _split(reader: Reader, artefact: Artefact) -> Iterator[Row]:
         yield artefact.run, "frames", name, frames
         yield artefact.run, "runs", name, len(found[name])
         yield artefact.run, "minutes", name, frames * interval / 60
+    for label, classes in reader.labelled(artefact.run).items():
+        yield artefact.run, f"label.{label}", "", list(classes)
+        for klass, counts in classes.items():
+            for name, count in counts.items():
+                yield artefact.run, f"label.{label}.{klass}", name, count
 
 
 def _normalization(reader: Reader, artefact: Artefact) -> Iterator[Row]:

@@ -9,16 +9,17 @@ import pytest
 from foreframe.config import reading, study
 from foreframe.errors import UserError
 from foreframe.report import style
-from foreframe.report.figures import diagram
+from foreframe.report.figures import diagram, growth
 from foreframe.report.schematics.diagram import Diagram
 from tests import report_artefacts, smoke
 from workflow import preset, studies
 
+KINDS = {"diagram": diagram, "growth": growth}
 DECLARED = {
     (place.name, name): raw
     for place in studies.places(smoke.ROOT)
     for name, raw in report_artefacts.declared(place.name).items()
-    if raw["kind"] == "diagram"
+    if raw["kind"] in KINDS
 }
 PLAIN = {"kind": "diagram", "size": [3, 2], "alt": "Words for those who cannot see it."}
 
@@ -43,7 +44,8 @@ def of_study(name: str, scale: str) -> Any:
 
 
 def drawn(raw: dict[str, Any], there: Any) -> Diagram:
-    return diagram.drawing(reading.validate(diagram.Settings, raw, "figure"), there)
+    kind = KINDS[raw["kind"]]
+    return kind.drawing(reading.validate(kind.Settings, raw, "figure"), there)
 
 
 def test_some_are_declared() -> None:
@@ -74,6 +76,24 @@ def test_maps_of_numbers_that_are_said_to_add_up_do(name: str, figure: str) -> N
     if signs == ["+", "="]:
         one, other, total = (numpy.array(grid["rows"]) for grid in raw["grids"])
         assert (one + other == total).all()
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "thesis"])
+def test_every_phase_of_a_growing_pair_has_its_scales_and_its_steps(scale: str) -> None:
+    there = of_study("noisy_codes", scale)
+    for run in ("gan_top_s00", "gan_bottom_s00"):
+        found = drawn({"kind": "growth", "of": run, "alt": PLAIN["alt"]}, there)
+        titles = [texts[0].get_text().split(",")[0] for _, texts in found.contents]
+        phases = there.run(run)["training"]["phases"]
+        # Phase p has p scales in each player.
+        for scale_number in range(len(phases)):
+            side = 4 * 2**scale_number
+            assert titles.count(f"{side}×{side}") == 2 * (len(phases) - scale_number)
+        assert titles.count("map") == len(phases)
+        words = [text.get_text() for text in found.axes.texts]
+        for number, phase in enumerate(phases, start=1):
+            steps = f"{phase['steps']:,}".replace(",", "\u202f")
+            assert f"phase {number}: {steps} steps" in words
 
 
 def test_settings_stand_in_texts() -> None:

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from foreframe.data import clips
 from foreframe.errors import UserError
 from foreframe.report.desk import Desk
-from foreframe.report.results import flat
+from foreframe.report.library import Library
+from foreframe.report.reading import Reader
+from foreframe.report.results import Results, flat
+from foreframe.sources import drawn_objects
 from tests import report_artefacts
 from tests import report_numbers as numbers
+from tests.stages import picture_study
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,19 @@ def test_all_of_it_is_json(there: Desk) -> None:
     text = json.dumps(there.results.facts(), allow_nan=False)
     found = json.loads(text)["driving"]["frames"]
     assert sum(found[name]["value"] for name in numbers.SETS) == found[""]["value"] == 400
+
+
+def test_frames_are_counted_by_class_in_each_set(tmp_path: Path) -> None:
+    path, runs = tmp_path / "data/tiny", ((0, 30), (34, 40))
+    path.mkdir(parents=True)
+    picture_study.pictures(path / "frames.h5", train=40, test=8)
+    clips.save_split(path / "split.json", clips.SplitRuns(runs, ((30, 34),), ()))
+    results = Results(Reader(Library([path])))
+    shapes = [drawn_objects.look(0, episode).shape for episode in range(48)]
+    assert results.of("tiny", "label.shape").value == list(drawn_objects.SHAPES)
+    for shape in drawn_objects.SHAPES:
+        of = f"label.shape.{shape}"
+        train = shapes[:30] + shapes[34:40]
+        assert results.of("tiny", of, "train").value == train.count(shape)
+        assert results.of("tiny", of, "validation").value == shapes[30:34].count(shape)
+        assert results.of("tiny", of, "test").value == 0
