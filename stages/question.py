@@ -23,6 +23,7 @@ from foreframe.questions import PACKAGE, QuestionSettings
 from foreframe.questions.subject import TEST, TRAIN, Subject
 from foreframe.running import stage
 from foreframe.running.compute import environment, prepare
+from foreframe.sources import drawn_scenes
 
 
 def some(clips: Clips, wanted: int | None) -> Clips:
@@ -54,7 +55,8 @@ def main(
             for name in (TRAIN, TEST)
         }
         stored = stack.enter_context(hdf5.creating(arrays, SCHEMA, {}))
-        subject = Subject(network, Scaling.load(view, normalization), sets, seed, device, stored)
+        scaling, scenes = Scaling.load(view, normalization), drawn_scenes.of(frames)
+        subject = Subject(network, scaling, sets, seed, device, stored, scenes)
         with torch.no_grad():
             answer = kinds.find(PACKAGE, question.kind).answer(subject, question)
     about = {

@@ -56,6 +56,7 @@ def of_pictures(sign: int) -> Changes:
     for what in ("to_real", "to_blend"):
         found += [(f"interpolation/{run}", f"indices.{what}", "", 0.2, 0.01) for run in PLAIN]
         found += [("interpolation/s05", f"indices.{what}", "", 0.2 - 0.1 * sign, 0.01)]
+    found += [(f"poses/{run}", "over_blend", "", -0.01 * sign, 0.001) for run in NOISY]
     tight, wide = {1: (0.005, 0.2), 0: (0.01, 0.01), -1: (0.1, 0.05)}[sign]
     found += [("dead/dead_top", "top.share", "", tight, 0.0)]
     found += [("dead/dead_top", "top.change", "", 1.0, 0.1)]
@@ -63,6 +64,12 @@ def of_pictures(sign: int) -> Changes:
     found += [(f"dead/{run}", "top.share", "", wide, 0.0) for run in PLAIN]
     found += [(f"dead/{run}", "top.psnr_lost", "", float(sign), 0.5) for run in PLAIN]
     return found
+
+
+def without_truth(why: str) -> Changes:
+    """Return that nothing is known of what lies between two poses, and why."""
+    found: Changes = [(f"poses/{run}", "over_blend", "", None, None) for run in (*PLAIN, *NOISY)]
+    return [*found, ("poses/s00", "missing", "", why, None)]
 
 
 def of_priors(sign: int) -> Changes:

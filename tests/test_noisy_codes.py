@@ -228,7 +228,7 @@ def test_the_report_has_every_table_and_figure_of_the_thesis(finished: Path) -> 
 def test_claims_hold_where_their_numbers_say_so(finished: Path, sign: int, verdict: str) -> None:
     page = turned.page(finished, "noisy_codes", noisy_numbers.claimed(sign))
     found = turned.claims(page)
-    assert len(found) == 31 and set(found.values()) == {verdict}, found
+    assert len(found) == 32 and set(found.values()) == {verdict}, found
     found = turned.claims(page, "restarts alone do it")
     assert len(found) == 7 and set(found.values()) == {verdict}, found
     said = {
@@ -250,3 +250,14 @@ def test_restarts_that_do_less_than_noise_do_it_in_part(finished: Path) -> None:
     none = noisy_numbers.of_trainings({"s00": 0.0, "s10": 1.0, "restarts": 0.0})
     found = turned.claims(turned.page(finished, "noisy_codes", none), "restarts alone do it")
     assert set(found.values()) == {"no"}
+
+
+@pytest.mark.slow
+def test_where_nothing_is_known_between_two_poses_the_report_says_so(finished: Path) -> None:
+    assert turned.table(turned.page(finished, "noisy_codes", []), "pose-table")
+    changes = noisy_numbers.without_truth("the source says `nothing` of it.")
+    page = turned.page(finished, "noisy_codes", changes)
+    assert "As the question says: the source says <code>nothing</code> of it." in page
+    assert "pose-table" not in page
+    verdicts = {row: found for row, found in turned.claims(page).items() if "two poses" in row}
+    assert list(verdicts.values()) == ["–"]

@@ -14,8 +14,9 @@ from foreframe.report.compile import compile_html
 from stages import report
 from workflow import dag
 
-# run, quantity, set or protocol, and a value with the half of its interval, None where it has none
-Change = tuple[str, str, str, float, float | None]
+# run, quantity, set or protocol, and a value with the half of its interval, None where it has none;
+# words have none either, and a quantity of no value is taken away
+Change = tuple[str, str, str, float | str | None, float | None]
 
 
 def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, str]:
@@ -61,10 +62,21 @@ def table(text: str, name: str) -> list[list[str]]:
 
 
 def _put(
-    results: dict[str, Any], run: str, quantity: str, where: str, value: float, half: float | None
+    results: dict[str, Any],
+    run: str,
+    quantity: str,
+    where: str,
+    value: float | str | None,
+    half: float | None,
 ) -> None:
+    if value is None:
+        results[run].pop(quantity, None)
+        return
     place = results[run].setdefault(quantity, {}).setdefault(where, {"artefact": ""})
-    low, high = (None, None) if half is None else (value - half, value + half)
+    low, high = (None, None)
+    if half is not None:
+        assert not isinstance(value, str), quantity
+        low, high = value - half, value + half
     place |= {"value": value, "low": low, "high": high}
 
 

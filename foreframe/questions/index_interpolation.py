@@ -83,6 +83,13 @@ def between(first: Codes, second: Codes, shares_S: Tensor) -> dict[str, Tensor]:
     }
 
 
+def blend(ends_2THWC: Tensor, shares_S: Tensor) -> Tensor:
+    """Return the overlays uint8 (S,T,H,W,3) of two pictures, from the first to the second."""
+    share_S1111 = shares_S[:, None, None, None, None]
+    first, second = ends_2THWC.double()
+    return ((1 - share_S1111) * first + share_S1111 * second).round().to(torch.uint8)
+
+
 def distance(one: Tensor, other: Tensor) -> Tensor:
     """Return the root mean square (...) of the difference of values (...,V)."""
     return (one - other).square().mean(dim=-1).sqrt()
@@ -93,8 +100,7 @@ def _pairs(subject: Subject, batch: Batch, shares_S: Tensor) -> Iterator[dict[st
     codes = subject.encode(batch)
     mixed = None
     if isinstance(subject.model, TwoLevels):
-        mixed = _Outputs(subject.model, batch.x)
-    share = shares_S[:, None, None, None, None]
+        mixed = Outputs(subject.model, batch.x)
     # A batch has an even number of clips unless it is the last, whose odd one has no partner.
     for place in range(0, len(batch.numbers) - 1, 2):
         first, second = (
@@ -102,15 +108,13 @@ def _pairs(subject: Subject, batch: Batch, shares_S: Tensor) -> Iterator[dict[st
             for each in (place, place + 1)
         )
         indices_STHWC = subject.show(between(first, second, shares_S))
-        ends = indices_STHWC[[0, -1]].double()
-        blend = ((1 - share) * ends[0] + share * ends[1]).round().to(torch.uint8)
-        found = {INDICES: indices_STHWC, BLEND: blend}
+        found = {INDICES: indices_STHWC, BLEND: blend(indices_STHWC[[0, -1]], shares_S)}
         if mixed is not None:
             found[OUTPUTS] = subject.show(mixed.between(place, shares_S))
         yield found
 
 
-class _Outputs:
+class Outputs:
     """What the encoder gives for the clips of a batch, before codes are chosen."""
 
     def __init__(self, model: TwoLevels, x_BCTHW: Tensor) -> None:

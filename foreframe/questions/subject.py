@@ -18,6 +18,7 @@ from foreframe.data.scaling import Scaling
 from foreframe.errors import UserError
 from foreframe.metrics.code_counts import CodeCounts
 from foreframe.metrics.psnr import psnr
+from foreframe.sources.drawn_scenes import Scenes
 
 BATCH = 8  # clips at once; a fixed number, since the last bits of a network depend on it
 TRAIN, TEST = "train", "test"
@@ -51,6 +52,7 @@ class Subject:
         seed: of all random numbers of the question.
         device: where the model is.
         arrays: the file of what is stored.
+        scenes: what the frames show, by their number; None where their source does not know it.
     """
 
     model: Autoencoder
@@ -59,6 +61,7 @@ class Subject:
     seed: int
     device: torch.device
     arrays: hdf5.File
+    scenes: Scenes | None
 
     def quantised(self) -> Quantised:
         """Return the autoencoder, whose codebooks are asked for.
@@ -78,8 +81,11 @@ class Subject:
             places = range(first, min(first + BATCH, len(clips)))
             frames_BTHWC = clips.read(list(places))
             numbers = [int(clips.starts[place]) for place in places]
-            x_BCTHW = self.scaling.inward(frames_BTHWC.to(self.device), None)
-            yield Batch(numbers, frames_BTHWC, x_BCTHW)
+            yield Batch(numbers, frames_BTHWC, self.seen(frames_BTHWC))
+
+    def seen(self, frames_BTHWC: Tensor) -> Tensor:
+        """Return what the model's view makes of frames, float (B,C,T,H,W) on its device."""
+        return self.scaling.inward(frames_BTHWC.to(self.device), None)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Return {level: ids (B,T,H,W)}, top first, on the CPU."""

@@ -33,6 +33,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "dead_levels": {"clips": 10, "show": 0, "perplexity": 1.1, "share": 0.001},
     "reconstruction": {"clips": 9, "show": 3, "drop": ()},
     "index_pictures": {"clips": None, "show": 3},
+    "pose_between": {"clips": 9, "show": 2, "steps": 3},
 }
 
 
@@ -99,6 +100,8 @@ def test_the_report_reads_the_numbers_and_the_arrays(study: Study) -> None:
     assert results.of("codebook_order/vanilla", "top.all.codes").value == 12
     found = results.of("reconstruction/vanilla", "ssim.test")
     assert found.value == facts_of["reconstruction"]["ssim"]["test"]["mean"]
+    between = results.of("pose_between/vanilla", "over_blend")
+    assert between.low is not None and between.low <= between.value <= between.high
     assert results.of("dead_levels/vanilla", "dead").value == facts_of["dead_levels"]["dead"]
     series = reader.series("analysis", "index_interpolation/vanilla")
     assert set(series["predictor"]) == {"indices", "outputs", "blend"}

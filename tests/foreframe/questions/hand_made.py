@@ -19,6 +19,7 @@ from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
 from foreframe.models import Shape
 from foreframe.questions.subject import Answer, Subject
+from foreframe.sources.drawn_scenes import Scenes
 from tests.foreframe.autoencoders import test_vqvae2
 from tests.foreframe.data import seen
 
@@ -104,6 +105,7 @@ def asked(
     *,
     train: Tensor | None = None,
     seed: int = 0,
+    scenes: Scenes | None = None,
 ) -> tuple[Answer, dict[str, Any]]:
     """Return the answer of a question's kind, and the arrays that it stored."""
     settings = module.Settings(kind=module.__name__.rpartition(".")[2], clips=None, **chosen)
@@ -111,7 +113,8 @@ def asked(
     sets["test"] = Held(test_NTHWC, 1000)
     scaling = Scaling(VIEW, Normalizer([0.5] * 3, [0.5] * 3))
     with hdf5.creating(path, "analysis", {}) as file:
-        answer = module.answer(Subject(network, scaling, sets, seed, CPU, file), settings)
+        subject = Subject(network, scaling, sets, seed, CPU, file, scenes)
+        answer = module.answer(subject, settings)
     with hdf5.opening(path, "analysis") as file:
         names: list[str] = []
         file.visit(names.append)

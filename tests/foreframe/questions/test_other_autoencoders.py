@@ -15,6 +15,7 @@ from foreframe.questions import (
     dead_levels,
     index_interpolation,
     index_pictures,
+    pose_between,
     reconstruction,
 )
 from foreframe.randomness import generator
@@ -44,6 +45,7 @@ def blocks() -> toy.Blocks:
         (index_interpolation, {"show": 1, "steps": 3}, {"indices", "blend", "pairs"}),
         (index_pictures, {"show": 1}, {"blocks"}),
         (reconstruction, {"show": 1, "drop": ()}, {"mse", "psnr", "ssim"}),
+        (pose_between, {"show": 1, "steps": 3}, {"missing"}),
         (dead_levels, {"show": 0, **LIMITS}, {"blocks", "change", "dead"}),
     ],
 )
