@@ -40,6 +40,7 @@ def main(
     normalization: Path,
     model: Path,
     question: Annotated[QuestionSettings, Kind(PACKAGE)],
+    weights: Path,
     seed: int,
     compute: Compute,
     found: Path,
@@ -56,7 +57,7 @@ def main(
         }
         stored = stack.enter_context(hdf5.creating(arrays, SCHEMA, {}))
         scaling, scenes = Scaling.load(view, normalization), drawn_scenes.of(frames)
-        subject = Subject(network, scaling, sets, seed, device, stored, scenes)
+        subject = Subject(network, scaling, sets, seed, device, stored, weights, scenes)
         with torch.no_grad():
             answer = kinds.find(PACKAGE, question.kind).answer(subject, question)
     about = {

@@ -261,3 +261,16 @@ def test_where_nothing_is_known_between_two_poses_the_report_says_so(finished: P
     assert "pose-table" not in page
     verdicts = {row: found for row, found in turned.claims(page).items() if "two poses" in row}
     assert list(verdicts.values()) == ["–"]
+
+
+@pytest.mark.slow
+def test_lpips_has_a_column_or_a_reason(finished: Path) -> None:
+    page = turned.page(finished, "noisy_codes", [])
+    assert "LPIPS" not in turned.table(page, "reconstruction-table")[0]
+    assert "LPIPS is not measured here." in page and "foreframe weights fetch alexnet" in page
+    runs = ("s00", "s02", "s05", "s10", "s15", "s18", "restarts")
+    changes = [(f"reconstruction/{run}", "lpips_alex", "test", 0.125, 0.01) for run in runs]
+    page = turned.page(finished, "noisy_codes", changes)
+    head, *rows = turned.table(page, "reconstruction-table")
+    assert {row[head.index("LPIPS")] for row in rows} == {"0.125 0.115 to 0.135"}
+    assert "LPIPS is not measured here." not in page

@@ -6,6 +6,7 @@ of a level are (B,T,H,W) on its own grid.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -52,6 +53,7 @@ class Subject:
         seed: of all random numbers of the question.
         device: where the model is.
         arrays: the file of what is stored.
+        weights: the folder of weights that metrics may need.
         scenes: what the frames show, by their number; None where their source does not know it.
     """
 
@@ -61,6 +63,7 @@ class Subject:
     seed: int
     device: torch.device
     arrays: hdf5.File
+    weights: Path
     scenes: Scenes | None
 
     def quantised(self) -> Quantised:

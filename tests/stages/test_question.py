@@ -50,7 +50,8 @@ def ask(study: Study, kind: str, found: Path, **changes: Any) -> dict[str, Any]:
     """Run the stage; return the facts."""
     settings = kinds.find(PACKAGE, kind).Settings(**{**ASKED[kind], "kind": kind})
     given: dict[str, Any] = study.paths("frames", "split", "normalization")
-    given |= {"model": study.path("autoencoder"), "seed": 0} | changes
+    given |= {"model": study.path("autoencoder"), "weights": Path("no weights"), "seed": 0}
+    given |= changes
     found.parent.mkdir(parents=True, exist_ok=True)
     arrays = found.with_suffix(".h5")
     question.main(**given, question=settings, compute=COMPUTE, found=found, arrays=arrays)
@@ -100,6 +101,8 @@ def test_the_report_reads_the_numbers_and_the_arrays(study: Study) -> None:
     assert results.of("codebook_order/vanilla", "top.all.codes").value == 12
     found = results.of("reconstruction/vanilla", "ssim.test")
     assert found.value == facts_of["reconstruction"]["ssim"]["test"]["mean"]
+    why = results.of("reconstruction/vanilla", "missing.lpips_alex").value
+    assert why == facts_of["reconstruction"]["missing"]["lpips_alex"]
     between = results.of("pose_between/vanilla", "over_blend")
     assert between.low is not None and between.low <= between.value <= between.high
     assert results.of("dead_levels/vanilla", "dead").value == facts_of["dead_levels"]["dead"]

@@ -113,7 +113,7 @@ def asked(
     sets["test"] = Held(test_NTHWC, 1000)
     scaling = Scaling(VIEW, Normalizer([0.5] * 3, [0.5] * 3))
     with hdf5.creating(path, "analysis", {}) as file:
-        subject = Subject(network, scaling, sets, seed, CPU, file, scenes)
+        subject = Subject(network, scaling, sets, seed, CPU, file, Path("no weights"), scenes)
         answer = module.answer(subject, settings)
     with hdf5.opening(path, "analysis") as file:
         names: list[str] = []

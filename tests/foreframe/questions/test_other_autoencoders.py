@@ -44,7 +44,7 @@ def blocks() -> toy.Blocks:
         (brittleness, {"show": 1, **WAYS}, {"indices", "other_clips"}),
         (index_interpolation, {"show": 1, "steps": 3}, {"indices", "blend", "pairs"}),
         (index_pictures, {"show": 1}, {"blocks"}),
-        (reconstruction, {"show": 1, "drop": ()}, {"mse", "psnr", "ssim"}),
+        (reconstruction, {"show": 1, "drop": ()}, {"mse", "psnr", "ssim", "missing"}),
         (pose_between, {"show": 1, "steps": 3}, {"missing"}),
         (dead_levels, {"show": 0, **LIMITS}, {"blocks", "change", "dead"}),
     ],

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from foreframe.errors import UserError
+from foreframe.features import registry, store
+from foreframe.metrics.lpips import NEEDED, Lpips
 from foreframe.questions import reconstruction
 from foreframe.randomness import generator
+from tests.foreframe.features import synthetic
 from tests.foreframe.questions import hand_made
 
 TRAIN = hand_made.blocks(generator(0, "grey").integers(60, 200, (9, 8, 8)))
@@ -82,3 +85,30 @@ def test_a_level_that_is_dropped_says_nothing(tmp_path: Path) -> None:
             hand_made.model(),
             TEST,
         )
+
+
+def test_lpips_is_measured_where_its_weights_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With numbers of our own in the layout of the published weights."""
+    monkeypatch.setattr(store, "require", lambda folder, entry: synthetic.weights(entry))
+    path, side, chosen = tmp_path / "a.h5", 64, {"show": 9, "drop": ()}
+    test = hand_made.blocks(generator(1, "grey").integers(0, 200, (9, 16, 16)))
+    network = hand_made.model(off=10 / 255, side=side)
+    answer, arrays = hand_made.asked(path, reconstruction, chosen, network, test)
+    backbone, heads = (synthetic.weights(registry.entry(name)) for name in NEEDED["alex"])
+    expected = Lpips("alex", backbone, heads, hand_made.CPU)(arrays["real"], arrays["decoded"])
+    assert float(expected.min()) > 0
+    value = answer.values["lpips_alex"]["test"]
+    assert value["mean"] == pytest.approx(float(expected.mean()), rel=1e-5)
+    assert (value["clips"], "missing" in answer.values) == (9, False)
+    exact = hand_made.model(side=side)
+    answer, _ = hand_made.asked(path, reconstruction, chosen, exact, test)
+    assert answer.values["lpips_alex"]["test"]["mean"] == 0
+
+
+def test_without_weights_it_is_said_what_they_are(tmp_path: Path) -> None:
+    path, chosen = tmp_path / "a.h5", {"show": 0, "drop": ()}
+    answer, _ = hand_made.asked(path, reconstruction, chosen, hand_made.model(), TEST)
+    assert "lpips_alex" not in answer.values
+    assert "`foreframe weights fetch alexnet`" in answer.values["missing"]["lpips_alex"]
