@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from foreframe.artefacts import facts, hdf5, tables
 from foreframe.config.split import SETS
-from foreframe.data import labels
 from foreframe.evaluation import tables as evaluation
 from foreframe.report.library import EXTERNAL, Artefact, Library
 from foreframe.training import record
@@ -114,13 +113,15 @@ class Reader:
         runs = self.facts("split", data)
         found: dict[str, dict[str, dict[str, int]]] = {}
         with self.arrays("frames", data) as file:
-            known = labels.classes(file)
-            for name in SETS:
-                frames = [numpy.arange(*run) for run in runs[name]]
-                starts = numpy.concatenate([numpy.empty(0, numpy.int64), *frames])
-                for label, numbers in labels.of_clips(file, list(known), starts).items():
-                    counts = numbers.bincount(minlength=len(known[label])).tolist()
-                    for klass, count in zip(known[label], counts, strict=True):
+            known = json.loads(file.attrs.get("label_classes", "{}"))
+            lengths_E = file["episode_length"][:]
+            for label, classes in known.items():
+                of_N = file[f"episode_label/{label}"][:].repeat(lengths_E)
+                for name in SETS:
+                    parts = [of_N[start:stop] for start, stop in runs[name]]
+                    of_set = numpy.concatenate([of_N[:0], *parts])
+                    counts = numpy.bincount(of_set, minlength=len(classes)).tolist()
+                    for klass, count in zip(classes, counts, strict=True):
                         found.setdefault(label, {}).setdefault(klass, {})[name] = count
         return found
 

@@ -4,18 +4,19 @@ import json
 import math
 from pathlib import Path
 
+import numpy
 import pytest
 
-from foreframe.data import clips
+from foreframe.data import clips, writing
+from foreframe.data.writing import Layout
 from foreframe.errors import UserError
 from foreframe.report.desk import Desk
 from foreframe.report.library import Library
 from foreframe.report.reading import Reader
 from foreframe.report.results import Results, flat
-from foreframe.sources import drawn_objects
+from foreframe.sources import Block, Episode
 from tests import report_artefacts
 from tests import report_numbers as numbers
-from tests.stages import picture_study
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +119,23 @@ def test_all_of_it_is_json(there: Desk) -> None:
 
 
 def test_frames_are_counted_by_class_in_each_set(tmp_path: Path) -> None:
-    path, runs = tmp_path / "data/tiny", ((0, 30), (34, 40))
+    path, episodes = tmp_path / "data/tiny", ((3, "cat"), (2, "dog"), (4, "cat"), (1, "hen"))
     path.mkdir(parents=True)
-    picture_study.pictures(path / "frames.h5", train=40, test=8)
-    clips.save_split(path / "split.json", clips.SplitRuns(runs, ((30, 34),), ()))
+    animals = ("dog", "cat", "hen", "owl")
+    layout = Layout(8, 8, 0.1, "images", (), (), {"animal": animals}, 8)
+    with writing.creating(path / "frames.h5", layout) as writer:
+        for length, animal in episodes:
+            frames = numpy.zeros((length, 8, 8, 3), numpy.uint8)
+            block = Block(frames, *2 * [numpy.zeros((length, 0), numpy.float32)])
+            labels = {"animal": animals.index(animal)}
+            list(writer.add(Episode(animal, 4, iter([block]), labels=labels)))
+    runs = {"train": ((0, 2), (5, 9)), "validation": ((2, 4),), "test": ()}
+    clips.save_split(path / "split.json", clips.SplitRuns(**runs))
     results = Results(Reader(Library([path])))
-    shapes = [drawn_objects.look(0, episode).shape for episode in range(48)]
-    assert results.of("tiny", "label.shape").value == list(drawn_objects.SHAPES)
-    for shape in drawn_objects.SHAPES:
-        of = f"label.shape.{shape}"
-        train = shapes[:30] + shapes[34:40]
-        assert results.of("tiny", of, "train").value == train.count(shape)
-        assert results.of("tiny", of, "validation").value == shapes[30:34].count(shape)
-        assert results.of("tiny", of, "test").value == 0
+    each = [animal for length, animal in episodes for _ in range(length)]
+    assert results.of("tiny", "label.animal").value == list(animals)
+    for name, of_set in runs.items():
+        there = [animal for start, stop in of_set for animal in each[start:stop]]
+        for animal in animals:
+            found = results.of("tiny", f"label.animal.{animal}", name)
+            assert found.value == there.count(animal)
