@@ -1,36 +1,22 @@
 """What is wrong between the sections of a study that are each right by themselves."""
 
-import itertools
 from collections.abc import Iterator
 
+from foreframe.config import fit
 from foreframe.config.protocols import REPORTED, ProtocolSettings
 from foreframe.config.sampling import Choice
 from foreframe.config.sections import Study
+from foreframe.config.variants import Raw
 from foreframe.errors import UserError
 
 
-def contradictions(study: Study) -> Iterator[str]:
+def contradictions(study: Study, base: Raw) -> Iterator[str]:
     """Yield what is wrong between sections that are each right by themselves.
 
-    Only dvc.yaml says which entries meet, so what some other entry can be meant for is right.
+    `base` is what the study builds on, or empty. Only dvc.yaml says which entries meet, so what
+    some other entry can be meant for is right.
     """
-    for name, autoencoder in study.autoencoders.items():
-        strides = autoencoder.strides().values()
-        factors = [max(stride[axis] for stride in strides) for axis in range(3)]
-        needs = f"a {autoencoder.kind} autoencoder needs a multiple of"
-        if autoencoder.view.frames % factors[0]:
-            frames = autoencoder.view.frames
-            yield f"autoencoders.{name}.view.frames is {frames}; {needs} {factors[0]}."
-        unfit = [
-            [
-                f"data.{data}.source.{side} is {size}; {needs} {factor}."
-                for side, factor in (("height", factors[1]), ("width", factors[2]))
-                if (size := getattr(found.source, side)) % factor
-            ]
-            for data, found in study.data.items()
-        ]
-        if all(unfit):
-            yield from itertools.chain(*unfit)
+    yield from fit.misfits(study, base)
     yield from _prior_contradictions(study)
     # What a choice may say is up to the predictor: those of codes share one schema, others do not.
     if study.priors and not study.predictors:

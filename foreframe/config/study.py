@@ -111,7 +111,7 @@ def resolve(content: Raw, where: str, base: Raw | None = None) -> Resolved:
             mistakes.append(str(error))
     _raise(mistakes)
     study = Study.model_construct(**values)
-    _raise([f"{where}: {text}" for text in contradictions(study)])
+    _raise([f"{where}: {text}" for text in contradictions(study, taken)])
     return Resolved(study, sections, {name: each for name, each in like.items() if each})
 
 
