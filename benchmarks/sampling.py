@@ -1,6 +1,7 @@
 """How fast each engine samples, beside running the network anew per code, and beside the limit.
 
     python -m benchmarks.sampling OUT.json --sizes laptop 'laptop*4' thesis --clips 1 8
+    python -m benchmarks.sampling OUT.json --sizes noisy_codes/thesis --clips 1
 
 Weights are random: the time does not depend on them. Half of each grid is given. Steps are timed
 on some of those that are taken, evenly spread, and the mean is taken for all; the naive engine on
@@ -182,7 +183,10 @@ def parts(plan: Sequence[Step], kind: type[Engine], columns: int) -> list[Sequen
 
 
 def whole(size: Size, prior: SnailPrior, clips: int) -> Whole:
-    """Return the time of a call of `sample` with the fastest engine, after half of the codes."""
+    """Return the time of a call of `sample` with the fastest engine, after half of the code-frames.
+
+    A single map has one, and so nothing is given.
+    """
     device = prior.trunk.head.weight.device
     above = {name: _random(shape.grid, clips, device) for name, shape in size.shapes().items()}
     given = above[prior.settings.level][:, : prior.grid[0] // 2]
@@ -220,13 +224,13 @@ def _random(grid: tuple[int, int, int], clips: int, device: torch.device) -> Ten
 def show(rows: Sequence[Row], calls: Sequence[Whole]) -> None:
     """Print the rows as tables."""
     print(
-        f"{'size':12}{'level':8}{'engine':13}{'clips':>5}{'steps':>7}{'ms/code':>11}{'x naive':>10}"
+        f"{'size':20}{'level':8}{'engine':13}{'clips':>5}{'steps':>7}{'ms/code':>11}{'x naive':>10}"
         f"{'MFLOP/code':>12}{'kB/code':>9}{'limit':>7}{'condition':>11}{'given':>8}"
     )
     for row in rows:
         ratio = "-" if row.times_naive is None else f"{row.times_naive:.0f}"
         print(
-            f"{row.size:12}{row.level:8}{row.engine:13}{row.clips:5}{row.steps:7}"
+            f"{row.size:20}{row.level:8}{row.engine:13}{row.clips:5}{row.steps:7}"
             f"{1e3 * row.seconds:11.4f}{ratio:>10}{row.operations / 1e6:12.2f}"
             f"{row.bytes / 1e3:9.0f}{row.share_of_limit:7.0%}"
             f"{row.condition_seconds_per_clip:9.2f} s{row.given_seconds_per_clip:6.2f} s"
@@ -234,7 +238,7 @@ def show(rows: Sequence[Row], calls: Sequence[Whole]) -> None:
     if calls:
         print("\nwhole calls (noise, condition, given codes, codes); a second look at one code:")
     for call in calls:
-        which = f"{call.size:12}{call.level:8}{call.engine:13}{call.clips:5}"
+        which = f"{call.size:20}{call.level:8}{call.engine:13}{call.clips:5}"
         print(
             f"{which}{call.seconds_per_clip:10.3f} s/clip{1e3 * call.seconds:11.4f} ms/code"
             f"{1e3 * call.look_seconds:11.1f} ms a look{1e3 * call.pass_seconds:11.1f} ms a pass"

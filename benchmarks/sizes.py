@@ -25,8 +25,8 @@ AUTOENCODER = "vqvae"  # the main study's only one
 class Size:
     """A preset's priors on its own grids, `factor` times as many rows and columns.
 
-    Of a study that has several priors of a level the first one counts, over the codes of its first
-    autoencoder and data.
+    Of a study that has several priors of a level the first one with engines counts, over the codes
+    of its first autoencoder and data.
     """
 
     preset: str
@@ -68,8 +68,9 @@ class Size:
                 continue
             given = {name: shapes[name] for name in prior_settings.condition_on}
             prior = priors.build(prior_settings, shapes[level], given)
-            assert isinstance(prior, SnailPrior)
-            result[level] = prior.eval()
+            # Others have no engines: a game draws all of a map at once.
+            if isinstance(prior, SnailPrior):
+                result[level] = prior.eval()
         return result
 
     def lesson(self, name: str) -> tuple[SingleLoss, dict[str, Tensor]]:

@@ -27,7 +27,9 @@ def counted(prior: SnailPrior, kind: type[Engine], step: Step, clips: int) -> fl
 
 @functools.lru_cache(maxsize=64)
 def _forward(prior: SnailPrior, frames: int) -> int:
-    return operations.forward(prior, frames)
+    # In inference mode the counter does not get on with normalised weights.
+    with torch.inference_mode(mode=False):
+        return operations.forward(prior, frames)
 
 
 def moved(prior: SnailPrior, kind: type[Engine], step: Step, clips: int) -> float:
