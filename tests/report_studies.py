@@ -109,11 +109,25 @@ def make_thesis(folder: Path) -> None:
         scores = numbers.evaluation()
         (own / "evaluations" / run).mkdir(parents=True)
         facts.write(own / f"evaluations/{run}/driving.json", "evaluation", scores)
+    (own / "analyses/order").mkdir(parents=True)
+    for run in ("vqvae", "index_noise"):
+        facts.write(own / f"analyses/order/{run}.json", "analysis", order({"top": 1, "bottom": 1}))
     runs = [f"data/driving_thesis/autoencoders/{name}.safetensors" for name in AUTOENCODERS]
     runs += ["data/driving/vqvae.safetensors", "data/driving_thesis/joint/vqvae.safetensors"]
     _compared(own / "comparisons/driving.json", runs)
     _search(own / "search")
     _findings(own, folder / "analysed")
+
+
+def order(adjacency: Mapping[str, float]) -> Facts:
+    """Return what is found of the order of codes, by how far neighbours are apart in each level."""
+    return {
+        level: {
+            "used": {"adjacency": value, "spearman": 1 - value},
+            "usage": {"train": 0.8, "test": 0.7},
+        }
+        for level, value in adjacency.items()
+    }
 
 
 def make_simulator(folder: Path) -> None:
