@@ -70,12 +70,14 @@ def _bar(
 
 
 def arranged(clips: Sequence[Sequence[Row]], context: int | None = None) -> list[Image.Image]:
-    """Return clips of equal length in one, side by side up to `ABREAST` panels, others below."""
-    each = max(1, ABREAST // len(clips[0]))
-    lines = [
-        draw([panel for clip in clips[first : first + each] for panel in clip], context)
-        for first in range(0, len(clips), each)
-    ]
+    """Return the panels of clips of equal length in one, `ABREAST` of them in a line.
+
+    A clip stays in a line if it fits, beside others if they fit whole.
+    """
+    panels = [panel for clip in clips for panel in clip]
+    count = len(clips[0])
+    each = ABREAST if count > ABREAST and len(clips) == 1 else max(1, ABREAST // count) * count
+    lines = [draw(panels[first : first + each], context) for first in range(0, len(panels), each)]
     return [_stacked(pictures) for pictures in zip(*lines, strict=True)]
 
 

@@ -166,12 +166,12 @@ def test_no_frame_is_shown_of_a_truth_that_has_ended(tmp_path: Path) -> None:
     assert [row.has(number) for number in (2, 3, 10, 11)] == [False, True, True, False]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("rows", [1, 2, 4, 8])
 def test_clips_play_in_step_side_by_side_as_far_as_there_is_room(rows: int) -> None:
     panels = [Row(str(clip), frames(4 + clip)[:4]) for clip in range(8)]
     clips = [panels[first : first + rows] for first in range(0, 8, rows)]
     shown = animations.arranged(clips, context=1)
-    abreast = max(1, animations.ABREAST // rows) * rows
+    abreast = {1: 6, 2: 6, 4: 4, 8: 6}[rows]
     lines = [animations.draw(panels[first : first + abreast], 1) for first in range(0, 8, abreast)]
     assert len(shown) == 4
     for time, picture in enumerate(shown):
