@@ -41,6 +41,7 @@ class World:
         distance: of whole sets of futures.
         kinds: of the likelihood of frames; rows that are not named have none. Those of digits are
             the same unless they are given.
+        bits: for each value of a frame, of all rows that have a likelihood.
         gap: bits that the transformer needs more than PixelSNAIL for a code of the top level.
         width: half of an interval that a verdict should follow; None if there are none.
     """
@@ -50,6 +51,7 @@ class World:
     kinds: Mapping[str, str]
     gap: float
     width: float | None = 0.001
+    bits: float = 3.0
     kinds_of_digits: Mapping[str, str] | None = None
 
     def other(self, **changes: Any) -> "World":
@@ -139,7 +141,7 @@ def _evaluation(data: str, row: str, world: World) -> Row:
     del found["likelihood"]
     kinds = (world.kinds_of_digits if data == "digits" else None) or world.kinds
     if row in kinds:
-        found["likelihood"] = {"kind": kinds[row], "samples": 20, "bits": 3.0}
+        found["likelihood"] = {"kind": kinds[row], "samples": 20, "bits": world.bits}
         found["likelihood"] |= {"low": 2.9, "high": 3.1}
     values = _values(row, world) | {name: {"psnr": RULE, "ssim": RULE / 40} for name in BASELINES}
     far = None if world.width is None else FAR

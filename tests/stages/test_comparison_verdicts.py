@@ -52,7 +52,7 @@ WORLDS = {
         kinds={"rfn": "exact", "glow": "importance_weighted", "vrnn": "elbo"},
         gap=0.2,
     ),
-    "unsettled": ONE.other(width=1000.0),
+    "unsettled": ONE.other(width=1000.0, bits=9.0),
     "few clips": ONE.other(width=None),
 }
 FIRST, LAST = TITLES["codes"], TITLES["glow"]
@@ -115,6 +115,14 @@ def test_the_best_rows_are_those_of_the_numbers(pages: dict[str, str], name: str
     assert page.count(said) == 4  # by PSNR and by SSIM
     assert "saw each of their training clips 2 times" in page
     assert "no row was searched for. Every row was trained once, from the seed 0." in page
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_more_bits_than_equal_probabilities_take_are_explained(
+    pages: dict[str, str], name: str
+) -> None:
+    said = "H-VRNN takes more than the 8 bits of equal probabilities"
+    assert (said in hierarchical_study.words(pages[name])) == (WORLDS[name].bits > 8)
 
 
 @pytest.mark.parametrize("name", WORLDS)
