@@ -14,6 +14,8 @@ from foreframe.report import style
 from foreframe.report.desk import BOUND, Chart, Desk, ordered, others, plain
 from foreframe.report.figures import marks
 
+MARKS = ("o-", "^-.", "D:")
+
 
 class Settings(Chart):
     """`of` is `samples / predictor / quantity` with `{panel}` and `{line}` in it.
@@ -57,10 +59,10 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
     xlabel = "frame" if settings.mark else "predicted frame"
     every = canvas.subplots(1, len(shown), squeeze=False, sharey=bool(settings.ylabel))[0]
     for axes, (panel, rows) in zip(every, shown.items(), strict=True):
-        models = [line for line in lines if line not in style.PREDICTORS]
+        models = [line for line in lines if _last(line) not in style.PREDICTORS]
         for line, table in rows.items():
             place = models.index(line) if line in models else 0
-            _line(axes, table, line, lines[line], place)
+            _line(axes, table, _last(line), lines[line], place)
         if settings.level is not None:
             axes.axhline(settings.level, color=style.GREY, linewidth=0.8)
         if settings.mark:
@@ -134,10 +136,18 @@ def select(series: pandas.DataFrame, of: str, panel: str, line: str) -> pandas.D
     return series.sort_values("frame")
 
 
+def _last(line: str) -> str:
+    """Return the name of a way to predict, without its run."""
+    return line.rsplit(" / ", 1)[-1]
+
+
 def _line(axes: Axes, rows: pandas.DataFrame, name: str, label: str, place: int) -> None:
+    # Where there are more lines than colours, a second mark tells those of one colour apart.
+    turn, which = divmod(place, len(style.CHOICES))
     dashed = name in (*BASELINES, BOUND) or name.endswith("top_only")
-    colour = style.PREDICTORS.get(name, style.CHOICES[place % len(style.CHOICES)])
-    axes.plot(rows["frame"], rows["mean"], "s--" if dashed else "o-", color=colour, label=label)
+    mark = "s--" if dashed else MARKS[turn % len(MARKS)]
+    colour = style.PREDICTORS.get(name, style.CHOICES[which])
+    axes.plot(rows["frame"], rows["mean"], mark, color=colour, label=label)
     if rows["low"].notna().all():
         ends = (rows["low"], rows["high"])
         axes.fill_between(rows["frame"], *ends, color=colour, alpha=0.15, linewidth=0)

@@ -110,6 +110,22 @@ def test_lines_of_several_evaluations_share_their_axes(
         numpy.testing.assert_array_equal(line.get_ydata(), expected)
 
 
+def test_no_two_lines_look_alike_and_a_rule_looks_the_same_of_every_run(
+    there: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = there.series("main", "driving")
+    names = [f"run_{number}" for number in range(7)]
+    monkeypatch.setattr(there, "series", lambda run, where: main.assign(samples=run))
+    raw = {"kind": "by_frame", "table": [f"{name} / driving" for name in names],
+           "of": "{line} / {panel}", "panels": {"psnr": "PSNR"}, "alt": ALT,
+           "lines": {**{f"{name} / argmax": name for name in names},
+                     "run_3 / copy_last_frame": "rule"}}  # fmt: skip
+    content: Any = desk.draw("many", raw, there)[0].content
+    *lines, rule = content.axes[0].lines
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 7
+    assert rule.get_color() == style.PREDICTORS["copy_last_frame"]
+
+
 def test_a_dashed_line_stands_where_training_clips_ended(
     there: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
