@@ -1,7 +1,10 @@
 """Benchmarks are run by hand; here they are only read, and given their sizes, to stay in step."""
 
 import importlib
+import json
 import pkgutil
+import re
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ import benchmarks
 from benchmarks import paired, recurrent, recurrent_models, recurrent_peers, sizes, work
 from foreframe.priors.engines import Step
 from foreframe.priors.engines.naive import Naive
+from tests.smoke import ROOT
 
 
 @pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(benchmarks.__path__)])
@@ -72,3 +76,49 @@ def test_a_step_moves_weights_and_its_arithmetic_is_that_of_its_clips() -> None:
 def test_a_round_that_was_disturbed_changes_no_ratio() -> None:
     times = {"one": (2.0, 8.0, 1.0), "other": (1.0, 4.0, 4.0)}
     assert paired.ratio(times, "one", "other") == 2
+
+
+def kept(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (ROOT / f"benchmarks/results/{name}.json").read_text("utf-8")
+    )
+    return found
+
+
+def words(page: str) -> str:
+    return " ".join((ROOT / f"docs/{page}.md").read_text("utf-8").split())
+
+
+def test_the_page_on_speed_says_what_the_run_beside_public_code_found() -> None:
+    found, page = kept("recurrent"), words("sampling")
+    for peer in found["peers"]:
+        numbers = [
+            *(f"{peer[who]['weights']:,}" for who in ("theirs", "ours")),
+            *(f"{peer[who]['operations'] / 1e9:.1f}" for who in ("theirs", "ours")),
+            f"{peer['times_theirs']:.2f}", f"{peer['at_most']:.2f}",
+        ]  # fmt: skip
+        row = re.search(rf"\| `{peer['kind']}` \|([^|]*\|){{2}}(.*?\|.*?\|.*?\|.*?) \|", page)
+        assert row is not None
+        assert re.findall(r"[\d,]*\d\.?\d*", row[2]) == numbers, peer["kind"]
+    shares = {
+        name: [round(100 * row[f"share_of_{name}"]) for row in found["training"]]
+        for name in ("convolution", "product")
+    }
+    further = [row["further"]["100"] for row in found["sampling"]]
+    large, small = (row["times_torch"] for row in found["pooling"] if row["name"] == "enlarge")
+    for said in (
+        f"{min(shares['convolution'])} to {max(shares['convolution'])} % of what",
+        f"{min(shares['product'])} to {max(shares['product'])} % of a matrix product",
+        f"cost {min(further):.2f} to {max(further):.2f} of the first",
+        f"enlarging {large:.2f} of it on pictures of 32 x 32 pixels and {small:.2f} times as long",
+    ):
+        assert said in page, said
+
+
+def test_the_page_on_models_says_how_the_memory_of_flows_grew() -> None:
+    growth, page = kept("flows")["growth"], words("models")
+    above = [growth[kind]["above"] for kind in ("stored", "checkpointed", "inverted")]
+    steps = [growth[kind]["step"] for kind in ("checkpointed", "inverted")]
+    stored, checkpointed, inverted = (f"{times:.1f}-fold" for times in above)
+    said = f"grows {stored} stored, {checkpointed} by checkpoints and {inverted} undone"
+    assert f"{said}, for {steps[0]:.2f} and {steps[1]:.2f} times the time" in page
