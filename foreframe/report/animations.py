@@ -70,14 +70,20 @@ def _bar(
 
 
 def arranged(clips: Sequence[Sequence[Row]], context: int | None = None) -> list[Image.Image]:
-    """Return the panels of clips of equal length in one, `ABREAST` of them in a line.
+    """Return clips of equal length in one, `ABREAST` panels in a line.
 
-    A clip stays in a line if it fits, beside others if they fit whole.
+    Clips stand side by side as far as they fit whole; one of more panels goes on in further lines.
     """
-    panels = [panel for clip in clips for panel in clip]
-    count = len(clips[0])
-    each = ABREAST if count > ABREAST and len(clips) == 1 else max(1, ABREAST // count) * count
-    lines = [draw(panels[first : first + each], context) for first in range(0, len(panels), each)]
+    whole = max(1, ABREAST // len(clips[0]))
+    groups = [
+        [panel for clip in clips[first : first + whole] for panel in clip]
+        for first in range(0, len(clips), whole)
+    ]
+    lines = [
+        draw(group[first : first + ABREAST], context)
+        for group in groups
+        for first in range(0, len(group), ABREAST)
+    ]
     return [_stacked(pictures) for pictures in zip(*lines, strict=True)]
 
 

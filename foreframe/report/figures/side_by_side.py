@@ -32,6 +32,8 @@ class Settings(Spec):
     def _one_place(self) -> Self:
         if bool(self.protocol) == bool(self.analysis):
             raise ValueError("name either a protocol or an analysis")
+        if self.others and self.analysis:
+            raise ValueError("others are measured under a protocol, not by an analysis")
         return self
 
     def results(self, run: str) -> tuple[str, str]:

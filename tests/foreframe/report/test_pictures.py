@@ -166,13 +166,20 @@ def test_no_frame_is_shown_of_a_truth_that_has_ended(tmp_path: Path) -> None:
     assert [row.has(number) for number in (2, 3, 10, 11)] == [False, True, True, False]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 4, 8])
+# By rows of a clip: of which of twenty-four panels lines are.
+LINES = {
+    1: [(0, 6), (6, 12), (12, 18), (18, 24)],
+    4: [(0, 4), (4, 8), (8, 12), (12, 16), (16, 20), (20, 24)],
+    8: [(0, 6), (6, 8), (8, 14), (14, 16), (16, 22), (22, 24)],
+}
+
+
+@pytest.mark.parametrize("rows", LINES)
 def test_clips_play_in_step_side_by_side_as_far_as_there_is_room(rows: int) -> None:
-    panels = [Row(str(clip), frames(4 + clip)[:4]) for clip in range(8)]
-    clips = [panels[first : first + rows] for first in range(0, 8, rows)]
+    panels = [Row(str(panel), frames(4 + panel)[:4]) for panel in range(24)]
+    clips = [panels[first : first + rows] for first in range(0, len(panels), rows)]
     shown = animations.arranged(clips, context=1)
-    abreast = {1: 6, 2: 6, 4: 4, 8: 6}[rows]
-    lines = [animations.draw(panels[first : first + abreast], 1) for first in range(0, 8, abreast)]
+    lines = [animations.draw(panels[first:last], 1) for first, last in LINES[rows]]
     assert len(shown) == 4
     for time, picture in enumerate(shown):
         pixels, top = numpy.asarray(picture), 0

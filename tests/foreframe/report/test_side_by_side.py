@@ -107,7 +107,17 @@ def test_rows_of_an_analysis_say_their_values(tmp_path: Path) -> None:
     assert lines[2].first == CONTEXT + 1
 
 
-@pytest.mark.parametrize("place", [{"analysis": "steps"}, {"protocol": ""}], ids=["both", "none"])
-def test_rows_are_of_a_protocol_or_of_an_analysis(tmp_path: Path, place: dict[str, str]) -> None:
-    with pytest.raises(UserError, match="either a protocol or an analysis"):
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"analysis": "steps"}, "either a protocol or an analysis"),
+        ({"protocol": ""}, "either a protocol or an analysis"),
+        ({"protocol": "", "analysis": "steps", "others": True}, "measured under a protocol"),
+    ],
+    ids=["both", "none", "others"],
+)
+def test_rows_are_of_a_protocol_or_of_an_analysis(
+    tmp_path: Path, place: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
         desk.draw("beside", {**FIGURE, **place}, there(tmp_path))
