@@ -39,8 +39,10 @@ from benchmarks import paired, recurrent_models  # noqa: E402
 from benchmarks.recurrent_models import FRAMES, KINDS, Lesson  # noqa: E402
 from foreframe.randomness import generator  # noqa: E402
 
-# Where torch computes them on the CPU, forward and backward.
+# Where torch computes them on the CPU, forward and backward; a transposed convolution names none of
+# its own, and is what the one that chooses takes itself.
 PRODUCTS = (
+    "aten::_convolution",
     "aten::mkldnn_convolution",
     "aten::_slow_conv2d_forward",
     "aten::slow_conv_transpose2d",

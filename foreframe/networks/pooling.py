@@ -53,6 +53,9 @@ class Maxima(torch.autograd.Function):
 
 
 def enlarge(x_BCHW: Tensor, factor: int = 2) -> Tensor:
-    """Return (B,C,factor H,factor W), each value repeated (nearest neighbour)."""
-    x_BCHrWr = x_BCHW[:, :, :, None, :, None].expand(-1, -1, -1, factor, -1, factor)
-    return x_BCHrWr.flatten(4).flatten(2, 3)
+    """Return (B,C,factor H,factor W), each value repeated (nearest neighbour).
+
+    Columns first, then rows as wholes: in one go, forth and back take twice as long.
+    """
+    x_BCHW = x_BCHW[..., None].expand(-1, -1, -1, -1, factor).flatten(3)
+    return x_BCHW[:, :, :, None].expand(-1, -1, -1, factor, -1).flatten(2, 3)

@@ -137,8 +137,10 @@ class PredNet(Deterministic[State]):
                 a_hat = frame = a_hat.clamp(max=1)
                 a = frame if x_BCHW is None else x_BCHW
             else:
-                a = maxima(self.upward[layer - 1](errors[-1]).relu())
-            errors.append(torch.cat([(a - a_hat).relu(), (a_hat - a).relu()], dim=1))
+                # The same as of ReLU, which has only the largest to look at so.
+                a = maxima(self.upward[layer - 1](errors[-1])).relu()
+            difference = a - a_hat
+            errors.append(torch.cat([difference, -difference], dim=1).relu())
         return frame, State(representations, errors)
 
     def _downward(self, state: State) -> list[Pair]:
