@@ -73,17 +73,46 @@ def drawings(
 
 
 def entries(
-    samples: hdf5.Reader, task: Task, drawn: dict[str, Drawing], clips: Clips
+    samples: hdf5.Reader, task: Task, drawn: dict[str, Drawing], clips: Clips, size: int
 ) -> Iterator[Entry]:
-    """Yield the rows of the predictor: each of its drawings, and its bound at last."""
+    """Yield the rows of the predictor: each of its drawings, and its bound at last.
+
+    `size` futures are drawn at once, of several clips where one has fewer that no file keeps.
+    """
     for name, drawing in drawn.items():
-        yield Entry(name, task.count(drawing), _reader(samples, name, task, drawing, clips))
+        redrawn = Redrawn(task, drawing, clips, size)
+        yield Entry(name, task.count(drawing), _reader(samples, name, redrawn))
     if BOUND in samples:
         stored = samples[BOUND]["frames"]
         yield Entry(BOUND, 1, lambda place, _: torch.from_numpy(stored[place]))
 
 
-def _reader(samples: hdf5.Reader, name: str, task: Task, drawing: Drawing, clips: Clips) -> Any:
+class Redrawn:
+    """Futures that no file keeps, of one clip at a time but drawn for as many as fill a batch."""
+
+    def __init__(self, task: Task, drawing: Drawing, clips: Clips, size: int) -> None:
+        self._task, self._drawing, self._clips = task, drawing, clips
+        self._size = size // drawing.averaged
+        self._last: dict[range, tuple[int, Tensor]] = {}  # the first clip, and futures (n,S,...)
+
+    def read(self, place: int, futures: range) -> Tensor:
+        """Return some futures (S,h,H,W,C) of the clip at a place."""
+        together = max(1, self._size // len(futures))
+        first = place - place % together
+        if together == 1:
+            return self._draw(first, 1, futures)[0]
+        if self._last.get(futures, (-1,))[0] != first:
+            self._last[futures] = first, self._draw(first, together, futures)
+        return self._last[futures][1][place - first]
+
+    def _draw(self, first: int, together: int, futures: range) -> Tensor:
+        rows = slice(first, min(first + together, len(self._clips)))
+        real = self._clips.read(range(rows.start, rows.stop))
+        found = self._task.predict(rows, real, self._drawing, futures)
+        return found.frames.unflatten(0, (-1, len(futures)))
+
+
+def _reader(samples: hdf5.Reader, name: str, redrawn: Redrawn) -> Any:
     kept = samples.get(f"{name}/frames")
     count = 0 if kept is None else kept.shape[1]
 
@@ -92,9 +121,7 @@ def _reader(samples: hdf5.Reader, name: str, task: Task, drawing: Drawing, clips
         if kept is not None and futures.start < count:
             parts.append(torch.from_numpy(kept[place, futures.start : min(count, futures.stop)]))
         if rest := range(max(count, futures.start), futures.stop):
-            real = clips.read([place])
-            found = task.predict(slice(place, place + 1), real, drawing, rest)
-            parts.append(found.frames)
+            parts.append(redrawn.read(place, rest))
         return torch.cat(parts)
 
     return read
@@ -139,8 +166,10 @@ def main(
         elsewhere = stack.enter_context(external.all_fitting(others, clips, list(drawn)))
         source = stack.enter_context(Clips(frames, clips.starts, protocol.futures.frames))
         task = Task.of(predictor, protocol.futures, frames, clips.chosen)
-        rows = [*entries(file, task, drawn, source), *(each.entry for each in elsewhere)]
-        measured = scoring.score(clips, found, rows, evaluation.batch_size)
+        size = evaluation.batch_size
+        own = entries(file, task, drawn, source, size)
+        rows = [*own, *(each.entry for each in elsewhere)]
+        measured = scoring.score(clips, found, rows, size)
         values = scoring.summarize(clips.name, scoring.describe(clips, found), measured)
         values |= likelihood.stated(task, source, protocol.measures.likelihood)
         values |= {"settings": json.loads(file.attrs["settings"]), "weights": file.attrs["weights"]}

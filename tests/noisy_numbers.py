@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from tests import turned
 
-TRAININGS = {run: (run, f"{run}_second", f"{run}_third") for run in ("s00", "s10", "restarts")}
+
+def repeated(run: str) -> tuple[str, str, str]:
+    """Return the names of a run's trainings."""
+    return run, f"{run}_second", f"{run}_third"
+
+
+TRAININGS = {run: repeated(run) for run in ("s00", "s10", "restarts")}
 PLAIN, NOISY = TRAININGS["s00"], TRAININGS["s10"]
 LEVELS = ("top", "bottom")
 Changes = list[turned.Change]
@@ -80,8 +86,9 @@ def of_priors(sign: int) -> Changes:
         -1: {"pixels_s00": 150.0, "pixels_s05": 120.0, "gan_s00": 30.0, "gan_s05": 95.0},
     }[sign]
     found: Changes = [
-        (f"{run}/drawn", "random_image_distance", "pictures", value, 2.0)
+        (f"{training}/drawn", "random_image_distance", "pictures", value, 2.0)
         for run, value in draws.items()
+        for training in (repeated(run) if run.startswith("gan") else (run,))
     ]
     for run in ("s00", "s05"):
         found += [(f"floor/{run}", "scattered", "", 100.0, 1.0)]
@@ -92,11 +99,17 @@ def of_priors(sign: int) -> Changes:
             found += [(f"pixels_{run}/{level}", "baselines.unigram", "test", 2.0, 0.0)]
             for player in ("generator", "critic"):
                 gamma = 0.5 if by > 0 else 0.01
-                found += [(f"gan_{level}_{run}", f"{player}_gamma", "train", -gamma, 0.0)]
+                found += [
+                    (training, f"{player}_gamma", "train", -gamma, 0.0)
+                    for training in repeated(f"gan_{level}_{run}")
+                ]
     for level, run, mixed in (("top", "s00", 1), ("bottom", "s05", -1)):
         by = sign or mixed
         found += [(f"dcgan_{level}", "accuracy_fake", "train", 1.0 if by > 0 else 0.5, 0.0)]
-        found += [(f"gan_bottom_{run}", "mismatch", "validation", 0.5 * by, 0.0)]
+        found += [
+            (training, "mismatch", "validation", 0.5 * by, 0.0)
+            for training in repeated(f"gan_bottom_{run}")
+        ]
         work = "training.operations"
         found += [("gan_s05/cost", f"{level}.{work}", "", 20.0 if by > 0 else 50.0, 0.0)]
         found += [("pixels_s05/cost", f"{level}.{work}", "", 100.0, 0.0)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
 import benchmarks
 from benchmarks import paired, recurrent, recurrent_models, recurrent_peers, sizes, work
@@ -87,6 +88,14 @@ def kept(name: str) -> dict[str, Any]:
 
 def words(page: str) -> str:
     return " ".join((ROOT / f"docs/{page}.md").read_text("utf-8").split())
+
+
+@pytest.mark.parametrize("convolve", [functional.conv2d, functional.conv_transpose2d])
+def test_convolutions_of_both_ways_count_as_kernels_of_torch(convolve: Any) -> None:
+    x_BCHW = torch.ones(16, 64, 32, 32, requires_grad=True)
+    kernel = torch.ones(64, 64, 3, 3, requires_grad=True)
+    share = recurrent_peers.products(lambda: convolve(x_BCHW, kernel).sum().backward())
+    assert 0.6 < share <= 1
 
 
 def test_the_page_on_speed_says_what_the_run_beside_public_code_found() -> None:

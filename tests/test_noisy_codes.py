@@ -243,6 +243,16 @@ def test_claims_hold_where_their_numbers_say_so(finished: Path, sign: int, verdi
 
 
 @pytest.mark.slow
+def test_of_growing_pairs_all_trainings_count(finished: Path) -> None:
+    """One training of three that draws as place by place leaves open what the others would say."""
+    alone = ("gan_s05_second/drawn", "random_image_distance", "pictures", 95.0, 2.0)
+    found = turned.claims(turned.page(finished, "noisy_codes", [*noisy_numbers.claimed(1), alone]))
+    draws = {row: holds for row, holds in found.items() if "better from noisy codes" in row}
+    assert draws.pop("it draws hardly better from noisy codes") == "yes"
+    assert set(draws.values()) == {"open"}, found
+
+
+@pytest.mark.slow
 def test_restarts_that_do_less_than_noise_do_it_in_part(finished: Path) -> None:
     less = noisy_numbers.of_trainings({"s00": 0.0, "s10": 1.0, "restarts": 0.5})
     found = turned.claims(turned.page(finished, "noisy_codes", less), "restarts alone do it")

@@ -18,6 +18,7 @@ from foreframe.metrics import bits_per_dimension
 from foreframe.randomness import Draws
 
 SEED = 0  # of the resampled clips
+TOGETHER = 40  # samples at once, of several clips where one has fewer
 
 
 def described(asked: LikelihoodSettings | None, futures: FutureSettings) -> dict[str, int] | None:
@@ -54,8 +55,10 @@ def measure(task: Task, clips: Clips, asked: LikelihoodSettings) -> dict[str, An
     given, frames = scored(asked, task.settings)
     bits: list[torch.Tensor] = []
     single: list[torch.Tensor] = []
-    for place in range(len(clips)):
-        rows, real_NTHWC = slice(place, place + 1), clips.read([place])[:, : given + frames]
+    together = max(1, TOGETHER // samples)
+    for first in range(0, len(clips), together):
+        rows = slice(first, min(first + together, len(clips)))
+        real_NTHWC = clips.read(range(rows.start, rows.stop))[:, : given + frames]
         # The codes of a context may have seen the future; a likelihood of it may not.
         context = replace(task.context(rows, real_NTHWC), frames=real_NTHWC[:, :given], whole=None)
         draws = Draws.each(task.settings.seed, context.numbers, range(samples))

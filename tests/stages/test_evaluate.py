@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy
@@ -12,15 +13,16 @@ import torch
 
 from foreframe import autoencoders
 from foreframe.artefacts.digest import digest
-from foreframe.config.sampling import Options
+from foreframe.config.sampling import Drawing, Options
 from foreframe.data import normalization
 from foreframe.errors import ArtefactError, UserError
 from foreframe.evaluation import results as evaluation
 from foreframe.evaluation import scoring, tables
 from foreframe.evaluation.prediction import Scores
 from foreframe.evaluation.protocol import Protocol
-from foreframe.predictors import Context
+from foreframe.predictors import Context, Prediction
 from foreframe.randomness import Draws
+from stages import evaluate
 from tests.stages.evaluation_study import (
     CONTEXT,
     FRAMES,
@@ -119,6 +121,35 @@ def test_the_batch_size_changes_nothing(done: Study, study: Study, batch_size: i
     study.evaluate(batch_size)
     for name in OUTPUTS:
         assert study.path(name).read_bytes() == done.path(name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("size", "futures", "calls"), [(16, 2, [8, 3]), (4, 2, [2] * 5 + [1])])
+def test_what_no_file_keeps_is_drawn_for_as_many_clips_as_fill_a_batch(
+    size: int, futures: int, calls: list[int]
+) -> None:
+    clips, asked = 11, []
+
+    class Counted:
+        def predict(self, rows: slice, real: Any, drawing: Drawing, drawn: range) -> Prediction:
+            asked.append(rows.stop - rows.start)
+            pairs = [[place, number] for place in range(rows.start, rows.stop) for number in drawn]
+            return Prediction(torch.tensor(pairs))
+
+    class Read:
+        def read(self, places: range) -> range:
+            return places
+
+        def __len__(self) -> int:
+            return clips
+
+    redrawn: Any = evaluate.Redrawn(Counted(), Drawing(Options()), Read(), size)  # type: ignore[arg-type]
+    # The ends of many futures take turns with those that fill a batch alone.
+    wanted, whole = range(3, 3 + futures), range(size)
+    for place in range(clips):
+        for of in (wanted, whole):
+            assert redrawn.read(place, of).tolist() == [[place, number] for number in of]
+    assert [found for found in asked if found > 1] == [found for found in calls if found > 1]
+    assert len(asked) == len(calls) + clips
 
 
 def test_frames_are_compared_at_the_protocols_size(done: Study, study: Study) -> None:
