@@ -39,8 +39,8 @@ from benchmarks import paired, recurrent_models  # noqa: E402
 from benchmarks.recurrent_models import FRAMES, KINDS, Lesson  # noqa: E402
 from foreframe.randomness import generator  # noqa: E402
 
-# Where torch computes them on the CPU, forward and backward; a transposed convolution names none of
-# its own, and is what the one that chooses takes itself.
+# Where torch computes them on the CPU, forward and backward. The first is a transposed convolution:
+# of others it only chooses the kernel, in no time of its own.
 PRODUCTS = (
     "aten::_convolution",
     "aten::mkldnn_convolution",

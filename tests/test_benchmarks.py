@@ -92,10 +92,9 @@ def words(page: str) -> str:
 
 @pytest.mark.parametrize("convolve", [functional.conv2d, functional.conv_transpose2d])
 def test_convolutions_of_both_ways_count_as_kernels_of_torch(convolve: Any) -> None:
-    x_BCHW = torch.ones(16, 64, 32, 32, requires_grad=True)
-    kernel = torch.ones(64, 64, 3, 3, requires_grad=True)
-    share = recurrent_peers.products(lambda: convolve(x_BCHW, kernel).sum().backward())
-    assert 0.6 < share <= 1
+    # Forward alone: gradients of both are kernels of the same name.
+    x_BCHW, kernel = torch.ones(16, 64, 32, 32), torch.ones(64, 64, 3, 3)
+    assert 0.6 < recurrent_peers.products(lambda: convolve(x_BCHW, kernel)) <= 1
 
 
 def test_the_page_on_speed_says_what_the_run_beside_public_code_found() -> None:

@@ -112,7 +112,8 @@ def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
     videos = {folder} if ("params.yaml", "data.driving.videos") in declared else set()
     known = {*entry.declared_deps, *entry.outs, *whole} - videos
     # A declared folder is declared with all that is in it.
-    inside = {path for path in paths - known for folder in known if path.startswith(f"{folder}/")}
+    folders = entry.declared_deps
+    inside = {path for path in paths - known for each in folders if path.startswith(f"{each}/")}
     assert paths - inside == known
 
 
