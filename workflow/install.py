@@ -20,7 +20,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 # A lock holds every package with its hashes, so pip neither resolves nor trusts an index. A package
 # that is published as source is built with the locked setuptools, not with a fresh download.
-# Of all modules few are ever imported: those are compiled then, and not all of them now.
+# pip would compile modules on one core; `compile_modules` takes all.
 INSTALL = (
     *("install", "--quiet", "--no-input", "--disable-pip-version-check"),
     *("--no-deps", "--no-compile"),
@@ -45,6 +45,7 @@ def main() -> None:
         create(ENVIRONMENT)
         for step in install(pip(ENVIRONMENT), torch_build(arguments.torch), dev=arguments.dev):
             print(step, flush=True)
+        compile_modules(ENVIRONMENT)
     except InstallError as error:
         sys.exit(f"error: {error}")
     print(f"Set up in {time.monotonic() - started:.0f} s.")
@@ -130,6 +131,19 @@ def install_cpu_torch(pip: Pip) -> None:
     lock = "requirements/torch-cpu.lock"
     if pip([*LOCKED, lock]) is not None:
         _require(pip, [*LOCKED, lock, "--index-url", CPU_INDEX])
+
+
+def compile_modules(environment: Path) -> None:
+    """Compile what was installed to bytecode, save its tests.
+
+    Python would do so at a module's first import, but not where PYTHONDONTWRITEBYTECODE is set, as
+    in many containers, or where the folder is read-only: there every stage would compile torch
+    anew, for seconds. What fails is left to that import: some packages carry files that are no
+    Python of today.
+    """
+    program = [str(environment / "bin" / "python"), "-m", "compileall", "-qq", "-j", "0"]
+    command = [*program, "-x", "/tests?/", str(environment / "lib")]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
 
 
 def _require(pip: Pip, arguments: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The installer: all locked by hash, CUDA only where there is a GPU, plain words on failure."""
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -170,6 +171,20 @@ def test_pip_failures_are_returned_and_successes_are_not(tmp_path: Path) -> None
     pip = install.pip(tmp_path)
     assert pip(["good"]) is None
     assert pip(["bad"]) == "asked bad"
+
+
+def test_modules_are_compiled_even_where_python_would_write_no_bytecode(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "lib" / "tests").mkdir(parents=True)
+    for name, text in (("good", "x = 1"), ("broken", "print 1"), ("tests/unused", "x = 1")):
+        (tmp_path / "lib" / f"{name}.py").write_text(f"{text}\n")
+    install.compile_modules(tmp_path)
+    compiled = [path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")]
+    assert compiled == ["good"]
 
 
 def test_a_finished_environment_is_left_alone(tmp_path: Path) -> None:
