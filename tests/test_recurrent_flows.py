@@ -101,6 +101,7 @@ def test_networks_are_normalised_as_the_tables_say(run: str) -> None:
 def test_the_thesis_preset_has_the_settings_that_no_table_says() -> None:
     found = sections("thesis").sections["predictors"]
     assert found["srnn"]["prior_chain"] == "self"
+    assert found["srnn_smoothing"]["output"] == {"kind": "gaussian", "raw_deviation": 1.0}
     # What keeps the small flows of the other presets going is not the document's.
     for flow in (found[run] for run in found if run.startswith("rfn")):
         assert (flow["free_bits"], flow["training"]["players"]["model"]["clip"]) == (0, None)

@@ -36,9 +36,14 @@ Size = Annotated[int, Field(ge=1)]
 
 
 class GaussianOutput(Strict):
-    """A density, with which the thesis tuned: one learned deviation for all values."""
+    """A density, with which the thesis tuned: one learned deviation for all values.
+
+    It is softplus(v) on frames in [0, 1]; v begins at `raw_deviation`, in the thesis's code at 1.
+    Far above the true error nothing is gained by latents, and v moves by a step size at a time.
+    """
 
     kind: Literal["gaussian"]
+    raw_deviation: float
 
 
 class MixtureOutput(Strict):
@@ -226,5 +231,5 @@ class Convolutional(Variational[State]):
 
 def _output(settings: GaussianOutput | MixtureOutput, colours: int) -> Frames:
     if isinstance(settings, GaussianOutput):
-        return GaussianFrames(colours)
+        return GaussianFrames(colours, settings.raw_deviation)
     return MixtureFrames(colours, settings.mixtures)

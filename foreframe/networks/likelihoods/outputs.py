@@ -48,19 +48,20 @@ class Frames(nn.Module, ABC):
 
 
 class GaussianFrames(Frames):
-    """N(sigmoid(raw), softplus(v)^2) with one learned v, 1 at first."""
+    """N(sigmoid(raw), softplus(v)^2) with one learned v, which begins at `raw_deviation`."""
 
     discrete = False
     noise = "normal"
 
-    def __init__(self, colours: int) -> None:
+    def __init__(self, colours: int, raw_deviation: float) -> None:
         super().__init__()
         self.channels = self.noise_channels = colours
-        self.raw_deviation = nn.Parameter(torch.ones(()))
+        self._first = raw_deviation
+        self.raw_deviation = nn.Parameter(torch.full((), raw_deviation))
 
     def draw(self, numbers: Numbers) -> None:
-        """Begin with v = 1."""
-        self.raw_deviation.fill_(1.0)
+        """Begin as the settings say."""
+        self.raw_deviation.fill_(self._first)
 
     def nll(self, x_BCHW: Tensor, raw_BPHW: Tensor) -> Tensor:
         """Return minus the log density (B,), in nats."""

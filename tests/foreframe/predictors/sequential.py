@@ -20,7 +20,7 @@ from foreframe.randomness import generator
 from tests.foreframe.training.games import plan
 
 SIDE, FRAMES, LATENT = 16, 5, 3
-GAUSSIAN: dict[str, Any] = {"kind": "gaussian"}
+GAUSSIAN: dict[str, Any] = {"kind": "gaussian", "raw_deviation": 1.0}
 MIXTURE: dict[str, Any] = {"kind": "mixture_of_logistics", "mixtures": 2}
 DRAWN = LatentOptions(latents="sample", temperature=1.0, frames="sample")
 MEAN = LatentOptions(latents="mean", temperature=1.0, frames="mean")

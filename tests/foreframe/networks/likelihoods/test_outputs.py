@@ -14,11 +14,11 @@ SIDE = 4
 
 @pytest.mark.parametrize("deviation", [1.0, -1.5])
 def test_a_gaussian_has_one_deviation_for_all_values(deviation: float) -> None:
-    output = GaussianFrames(3)
-    initialize(output, generator(0, "weights"))
-    assert output.raw_deviation.item() == 1
+    output = GaussianFrames(3, deviation)
     with torch.no_grad():
-        output.raw_deviation.fill_(deviation)
+        output.raw_deviation.fill_(0.0)
+    initialize(output, generator(0, "weights"))
+    assert output.raw_deviation.item() == deviation
     numbers = generator(0, "frames")
     raw, x = (numbers.normal((2, 3, SIDE, SIDE)) for _ in range(2))
     normal = Normal(raw.sigmoid(), functional.softplus(torch.tensor(deviation)))
@@ -33,7 +33,8 @@ def test_a_gaussian_has_one_deviation_for_all_values(deviation: float) -> None:
 def test_an_output_knows_how_much_a_network_says_and_a_sample_takes(
     kind: str, colours: int
 ) -> None:
-    output: Frames = GaussianFrames(colours) if kind == "gaussian" else MixtureFrames(colours, 2)
+    gaussian = kind == "gaussian"
+    output: Frames = GaussianFrames(colours, 1.0) if gaussian else MixtureFrames(colours, 2)
     draws = Draws.first(0, [4, 5])
     drawing = draws.normal if output.noise == "normal" else draws.gumbel
     noise = drawing("frame", (), (output.noise_channels, SIDE, SIDE))
