@@ -140,7 +140,7 @@ def test_the_thesis_preset_fills_holes_of_sixteen_pixels_in_two_bits() -> None:
 def test_at_laptop_the_network_of_the_base_lives_through_its_first_steps(tmp_path: Path) -> None:
     """Without the warm-up of the step size all units of its second layer are dead after 30."""
     settings, steps = sections("laptop").study.predictors["rfn"], 60
-    made = recorded("moving_digits", frames_per_episode=10, train_episodes=64, height=64, width=64)
+    made = recorded("moving_digits", frames_per_episode=10, train_episodes=64, height=32, width=32)
     frames = [
         torch.from_numpy(each["frames"][..., :1]) for _, part, each in made if part == "train"
     ]
@@ -149,7 +149,7 @@ def test_at_laptop_the_network_of_the_base_lives_through_its_first_steps(tmp_pat
     plan = settings.training.plan()
     phase = plan.phases[0].model_copy(update={"steps": steps})
     plan = plan.model_copy(update={"phases": [phase], "validate_every": steps})
-    network: Any = learned.ROLE.build(settings, Given(Shape(1, 10, 64, 64), (), {}))
+    network: Any = learned.ROLE.build(settings, Given(Shape(1, 10, 32, 32), (), {}))
     network.initialize(generator(0, "weights"))
     with Checkpoints(tmp_path / "run") as kept:
         fit(network.objective(), lambda _: clips, lambda _: clips, plan, setting(kept))
