@@ -278,6 +278,20 @@ def test_claims_hold_where_their_numbers_say_so(
 
 
 @pytest.mark.slow
+def test_amounts_that_cross_the_truth_leave_a_claim_open(finished: Path) -> None:
+    """How far from the truth one is and the other does not tell then which has less."""
+    crossing = [
+        (f"rfn_colour/{way}", f"{kind}_ratio.{end}", protocol, value, None)
+        for protocol, kind in (("flow_alone", "sharpness"), ("prior_alone", "motion"))
+        for way, share in (("t00", 1.0), ("t10", 2.0))
+        for end, value in (("first", 0.4 * share), ("last", 4.0 * share))
+    ]
+    changes = [*recurrent_claims.claimed(1.0), *crossing]
+    found = turned.verdicts(finished, "recurrent_flows", changes)
+    assert sorted(found.values()) == ["open"] * 2 + ["yes"] * 26, found
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("half", "hedged"), [(0.1, False), (9.0, True)])
 def test_sentences_that_rank_say_where_it_is_not_certain(
     finished: Path, half: float, hedged: bool

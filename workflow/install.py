@@ -26,6 +26,8 @@ INSTALL = (
     *("--no-deps", "--no-compile"),
 )
 LOCKED = (*INSTALL, "--no-build-isolation", "--require-hashes", "--requirement")
+# Tests, and files that say in their names of which newer Python they are.
+UNCOMPILED = r"/tests?/|/py3\d+_[^/]*$"
 
 Pip = Callable[[Sequence[str]], str | None]
 
@@ -45,7 +47,8 @@ def main() -> None:
         create(ENVIRONMENT)
         for step in install(pip(ENVIRONMENT), torch_build(arguments.torch), dev=arguments.dev):
             print(step, flush=True)
-        compile_modules(ENVIRONMENT)
+        if not compile_modules(ENVIRONMENT):
+            print("Not every module could be compiled: those start slower, and run as well.")
     except InstallError as error:
         sys.exit(f"error: {error}")
     print(f"Set up in {time.monotonic() - started:.0f} s.")
@@ -133,17 +136,18 @@ def install_cpu_torch(pip: Pip) -> None:
         _require(pip, [*LOCKED, lock, "--index-url", CPU_INDEX])
 
 
-def compile_modules(environment: Path) -> None:
-    """Compile what was installed to bytecode, save its tests.
+def compile_modules(environment: Path) -> bool:
+    """Compile what was installed to bytecode, save its tests; return whether all could be.
 
     Python would do so at a module's first import, but not where PYTHONDONTWRITEBYTECODE is set, as
     in many containers, or where the folder is read-only: there every stage would compile torch
-    anew, for seconds. What fails is left to that import: some packages carry files that are no
-    Python of today.
+    anew, for seconds. What fails is left to that import.
     """
+    # From the folder itself, so that the pattern is not matched with the path to it.
     program = [str(environment / "bin" / "python"), "-m", "compileall", "-qq", "-j", "0"]
-    command = [*program, "-x", "/tests?/", str(environment / "lib")]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    command = [*program, "-x", UNCOMPILED, "lib"]
+    answer = subprocess.run(command, cwd=environment, capture_output=True, check=False)
+    return answer.returncode == 0
 
 
 def _require(pip: Pip, arguments: Sequence[str]) -> None:

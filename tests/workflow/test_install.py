@@ -177,13 +177,16 @@ def test_modules_are_compiled_even_where_python_would_write_no_bytecode(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / "lib" / "tests").mkdir(parents=True)
-    for name, text in (("good", "x = 1"), ("broken", "print 1"), ("tests/unused", "x = 1")):
-        (tmp_path / "lib" / f"{name}.py").write_text(f"{text}\n")
-    install.compile_modules(tmp_path)
-    compiled = [path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")]
+    environment = tmp_path / "tests" / ".venv"  # tests are left out below lib, not above it
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    (environment / "lib" / "tests").mkdir(parents=True)
+    for name, text in (("good", "x = 1"), ("tests/unused", "print 1"), ("py399_new", "print 1")):
+        (environment / "lib" / f"{name}.py").write_text(f"{text}\n")
+    assert install.compile_modules(environment)
+    (environment / "lib" / "broken.py").write_text("print 1\n")
+    assert not install.compile_modules(environment)
+    compiled = [path.name.partition(".")[0] for path in environment.rglob("*.pyc")]
     assert compiled == ["good"]
 
 

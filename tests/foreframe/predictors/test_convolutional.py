@@ -56,6 +56,12 @@ def settings(kind: dict[str, Any], **changes: Any) -> Any:
     return (srnn if kind["kind"] == "srnn" else vrnn).Settings(**known)
 
 
+@pytest.mark.parametrize("kind", FILTERS)
+def test_the_deviation_of_frames_begins_where_the_settings_say(kind: dict[str, Any]) -> None:
+    model = ready(settings(kind, output=GAUSSIAN | {"raw_deviation": -0.5}))
+    assert model.output.raw_deviation.item() == -0.5
+
+
 @pytest.mark.parametrize("context", [1, 3])
 @pytest.mark.parametrize("kind", FILTERS)
 @torch.no_grad()
