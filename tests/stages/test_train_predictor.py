@@ -112,7 +112,7 @@ def test_a_loss_that_looks_at_its_numbers_has_no_count(monkeypatch: pytest.Monke
     training: dict[str, Any] = {
         "optimizer": "adam", "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 2,
         "epochs": 1, "gradient_clip": None, "schedule": "constant", "warmup_steps": 0,
-        "log_every": 1, "diverging": "stop", "shards": 1,
+        "log_every": 1, "diverging": "stop",
     }  # fmt: skip
     chosen: dict[str, Any] = {"kind": "toy", "view": view, "actions": "none", "labels": ()}
     network = toy.build(

@@ -30,7 +30,6 @@ TRAINING = {
     "optimizer": "adam", "learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 8, "epochs": 6,
     "gradient_clip": None, "schedule": "constant", "warmup_steps": 0, "log_every": 2,
     "diverging": "stop",
-    "shards": 1,
 }  # fmt: skip
 ADAM = {
     "kind": "adam", "learning_rate": 0.01, "betas": [0.5, 0.9], "epsilon": 1e-8,
@@ -43,7 +42,6 @@ PHASE = {
 PLAN = {
     "phases": [PHASE], "players": {"critic": ADAM, "generator": ADAM}, "average": None,
     "validate_every": None, "judge": None, "patience": None, "diverging": "stop", "log_every": 2,
-    "shards": 1,
 }  # fmt: skip
 FUTURES = {
     "set": "test", "clips": None, "stride": 8, "context": 2, "context_encoding": "context_only",
