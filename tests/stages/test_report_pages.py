@@ -107,3 +107,30 @@ def test_pictures_do_not_wander_into_the_next_chapter(tmp_path: Path) -> None:
     last = max(place for place, sheet in enumerate(sheets) if "Figure 1." in sheet)
     second = next(place for place, sheet in enumerate(sheets) if "2 Two" in sheet)
     assert second - 1 <= last <= second
+
+
+MATTERS = """
+#import "style.typ": *
+#set document(title: "A head for each page", date: auto)
+#show: report
+Title
+#pagebreak()
+#unnumbered[Contents][#lorem(900)]
+#show: main-matter
+= One
+#lorem(900)
+= Two
+#lorem(900)
+"""
+
+
+def test_a_page_has_the_chapter_it_begins_in_and_its_own_number(tmp_path: Path) -> None:
+    for name in ("style.typ", "web.typ"):
+        (tmp_path / name).write_bytes((test_report.REPORTS / name).read_bytes())
+    (tmp_path / "report.typ").write_text(MATTERS)
+    (tmp_path / "report.pdf").write_bytes(compile_pdf(tmp_path / "report.typ"))
+    heads = [
+        " ".join(sheet.split()[:2]) for sheet in words(tmp_path / "report.pdf") if sheet.strip()
+    ]
+    assert heads[0].startswith("Title")
+    assert heads[1:] == ["Contents ii", "Contents iii", "One 1", "One 2", "Two 3"]
