@@ -26,6 +26,7 @@ def of_trainings(by: Mapping[str, float]) -> Changes:
                 (f"order/{run}", f"{level}.usage", "test", 0.5 + 0.2 * x, 0.0),
                 (f"order/{run}", f"{level}.outputs", "", 1 - 0.2 * x, 0.0),
                 (f"classes_{level}/{run}", "accuracy", "", 0.5 + 0.2 * x, 0.1),
+                (f"classes_{level}/{run}", "most_named", "", 0.5 - 0.2 * x, 0.0),
             ]
         found += [(f"reconstruction/{run}", "psnr.test", "", 20.0 + x, 0.1)]
         if run not in TRAININGS["restarts"]:

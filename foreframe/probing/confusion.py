@@ -23,8 +23,9 @@ def summary(tables_FCC: Tensor, classes: Sequence[str]) -> dict[str, Any]:
 
     accuracy: mean over folds, their deviation (divided by F - 1) and each fold's own share of right
     clips; the rest is of all folds together. recall: of the clips of each class, the share that is
-    found; macro_recall: their mean; majority: what naming the largest class alone would get;
-    chance: what guessing would.
+    found; macro_recall: their mean; most_named: the share of clips that are taken for the class
+    that is named most often; majority: what naming the largest class alone would get; chance: what
+    guessing would.
     """
     right_F = tables_FCC.diagonal(dim1=1, dim2=2).sum(dim=1).double()
     folds = (right_F / tables_FCC.sum(dim=(1, 2))).tolist()
@@ -34,6 +35,7 @@ def summary(tables_FCC: Tensor, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "accuracy": {"mean": fmean(folds), "deviation": stdev(folds), "folds": folds},
         "macro_recall": float(recall_C.mean()),
+        "most_named": int(all_CC.sum(dim=1).max()) / int(actual_C.sum()),
         "majority": int(actual_C.max()) / int(actual_C.sum()),
         "chance": 1 / len(classes),
         "recall": dict(zip(classes, recall_C.tolist(), strict=True)),

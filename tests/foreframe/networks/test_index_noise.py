@@ -25,18 +25,27 @@ def shares(found: Tensor, codes: int) -> Tensor:
 
 
 # P(n != 0) and P(|n| >= 2), worked out from the Gaussian's distribution by the four readings.
+ROUNDED_DEVIATION = {0.2: (0.012, 0.0), 0.5: (0.317, 0.003), 1.0: (0.617, 0.134),
+                     1.5: (0.739, 0.317), 1.8: (0.781, 0.405)}  # fmt: skip
+ROUNDED_VARIANCE = {0.2: (0.264, 0.001), 0.5: (0.480, 0.034), 1.0: (0.617, 0.134),
+                    1.5: (0.683, 0.221), 1.8: (0.709, 0.264)}  # fmt: skip
+DENSITY_DEVIATION = {0.2: (0.000007, 0.0), 0.5: (0.213, 0.0005), 1.0: (0.601, 0.117),
+                     1.5: (0.734, 0.308), 1.8: (0.778, 0.399)}  # fmt: skip
+DENSITY_VARIANCE = {0.2: (0.141, 0.0001), 0.5: (0.436, 0.021), 1.0: (0.601, 0.117),
+                    1.5: (0.674, 0.208), 1.8: (0.703, 0.252)}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("sigma_is", "gaussian", "sigma", "moved", "far"),
     [
-        ("deviation", "rounded", 0.2, 0.012, 0.0),
-        ("deviation", "rounded", 0.5, 0.317, 0.003),
-        ("deviation", "rounded", 1.8, 0.781, 0.405),
-        ("variance", "rounded", 0.2, 0.264, 0.001),
-        ("variance", "rounded", 1.8, 0.709, 0.264),
-        ("deviation", "density", 0.5, 0.213, 0.0005),
-        ("deviation", "density", 1.0, 0.601, 0.117),
-        ("variance", "density", 0.2, 0.141, 0.0001),
-        ("variance", "density", 1.5, 0.674, 0.208),
+        (sigma_is, gaussian, sigma, *of)
+        for sigma_is, gaussian, found in (
+            ("deviation", "rounded", ROUNDED_DEVIATION),
+            ("variance", "rounded", ROUNDED_VARIANCE),
+            ("deviation", "density", DENSITY_DEVIATION),
+            ("variance", "density", DENSITY_VARIANCE),
+        )
+        for sigma, of in found.items()
     ],
 )
 def test_indices_move_as_often_as_their_gaussian_says(
@@ -49,6 +58,15 @@ def test_indices_move_as_often_as_their_gaussian_says(
     assert (steps != 0).double().mean().item() == pytest.approx(moved, abs=error + 0.0005)
     assert (steps.abs() >= 2).double().mean().item() == pytest.approx(far, abs=error + 0.0005)
     assert steps.double().mean().abs() < 4 * max(steps.double().std().item(), 0.1) / MANY**0.5
+
+
+def test_neighbouring_places_and_levels_that_are_drawn_in_turn_move_apart() -> None:
+    numbers, ids = generator(0, "noise"), torch.full((MANY,), 50)
+    one, other = (noise(1.0).move(ids, 101, numbers).double() - 50 for _ in range(2))
+    pairs = [(one, other), (one[:-1], one[1:])]
+    for first, second in pairs:
+        correlation = torch.corrcoef(torch.stack([first, second]))[0, 1].item()
+        assert abs(correlation) < 4 / math.sqrt(MANY)
 
 
 @pytest.mark.parametrize("gaussian", ["rounded", "density"])

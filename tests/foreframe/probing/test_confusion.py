@@ -19,6 +19,7 @@ def test_what_two_folds_say() -> None:
     assert found["accuracy"]["deviation"] == pytest.approx(3 / 8 / 2**0.5)
     assert found["recall"] == pytest.approx({"one": 7 / 8, "two": 4 / 6})
     assert found["macro_recall"] == pytest.approx((7 / 8 + 4 / 6) / 2)
+    assert found["most_named"] == 9 / 14  # (3 + 2 + 4) of the first row
     assert found["majority"] == 8 / 14 and found["chance"] == 0.5 and found["clips"] == 14
 
 
@@ -28,4 +29,5 @@ def test_naming_the_largest_class_alone_gets_the_majority() -> None:
     found = confusion.summary(table[None].repeat(2, 1, 1), ("a", "b", "c"))
     assert found["accuracy"]["mean"] == found["majority"] == 0.5
     assert found["accuracy"]["deviation"] == 0
+    assert found["most_named"] == 1.0
     assert found["macro_recall"] == pytest.approx(1 / 3)
