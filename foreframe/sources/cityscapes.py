@@ -2,10 +2,11 @@
 
 The frames are 2048 x 1024; a square frame takes the middle 1024 x 1024, as Castrejon, Ballas and
 Courville (2019) do for their 128 x 128. The sets are the authors' own folders, train, val and test,
-or are drawn from the training cities alone, as theirs were.
+or are those of that article, of the training cities alone.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -30,8 +31,8 @@ NAME = re.compile(r"(.+)_(\d{6})_(\d{6})_leftImg8bit\.png")
 class Settings(SourceSettings):
     """Size and frame interval of the frames; what the sets are.
 
-    `sets` is authors (their folders train, val and test), or training_cities: of the folder train
-    alone, 256 snippets drawn at random are for testing and the others for training.
+    `sets` is authors (their folders train, val and test), or training_cities: the folder train
+    alone, shared out as `drawn` says.
     """
 
     kind: Literal["cityscapes"]
@@ -52,23 +53,36 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
 
 
 def drawn(snippets: Sequence[Recording], seed: int) -> tuple[Recording, ...]:
-    """Return snippets in an order that is drawn: the first 256 test, all that follow train.
+    """Return snippets by set: those that are a drive by themselves train, 256 of the others test.
 
-    So a last share of these, which validation takes, is of all cities too.
+    Castrejon, Ballas and Courville (2019) train on 1,877 of the 2,975 snippets of the training
+    cities, and their code takes the drives of exactly 30 frames: in twelve cities a drive is one
+    snippet, 1,877 together. The other cities have long drives: of their 1,098 snippets 256 are
+    drawn, and what is left is for validation. Which 256 the authors drew is not known.
 
     Raises:
-        UserError: there are too few to leave any for training.
+        UserError: there are too few to test on, or none to train on.
     """
-    if len(snippets) <= TESTED:
+    drives = Counter(map(_drive, snippets))
+    alone = [snippet for snippet in snippets if drives[_drive(snippet)] == 1]
+    others = [snippet for snippet in snippets if drives[_drive(snippet)] > 1]
+    if not alone or len(others) <= TESTED:
         raise UserError(
-            f"source.sets is training_cities, which draws {TESTED} snippets for testing, but the "
-            f"training cities have {len(snippets)}. Choose authors, or unpack more cities."
+            f"source.sets is training_cities, which trains on drives of one snippet and draws {TESTED} "
+            f"snippets of longer ones for testing, but the training cities have {len(alone)} and "
+            f"{len(others)}. Choose authors, or unpack more cities."
         )
-    order = permutation(len(snippets), seed, "cityscapes", "sets").tolist()
-    return tuple(
-        replace(snippets[number], part="test" if place < TESTED else "train")
+    order = permutation(len(others), seed, "cityscapes", "sets").tolist()
+    parts = {
+        others[number].origin: "test" if place < TESTED else "validation"
         for place, number in enumerate(order)
-    )
+    }
+    return tuple(replace(each, part=parts.get(each.origin, "train")) for each in snippets)
+
+
+def _drive(snippet: Recording) -> str:
+    """Return city, place and number of the drive that a snippet is of."""
+    return snippet.origin.rpartition("_")[0]
 
 
 def survey(folder: Path, sets: Collection[str] = tuple(PARTS)) -> Survey:

@@ -1,5 +1,6 @@
 """Snippets of Cityscapes are 30 frames that follow each other, in sets of the authors or drawn."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy
@@ -58,22 +59,20 @@ def test_snippets_are_episodes_of_their_set(folder: Path) -> None:
     assert cityscapes.survey(folder).found().counts == {"train": 4, "validation": 2, "test": 1}
 
 
-def test_what_tests_is_drawn_from_the_training_cities_by_the_seed() -> None:
-    """256 of them; all else trains, and is in the order of the draw, so its end has every city."""
-    cities = [f"city{number % 18:02}" for number in range(2975)]
-    whole = [
-        Recording(f"{city}/{number}", "train", Path(city)) for number, city in enumerate(cities)
-    ]
+def test_drives_of_one_snippet_train_and_256_of_the_others_are_drawn_to_test() -> None:
+    short = [Recording(f"a/a_{number:06}_000019", "train", Path("a")) for number in range(1877)]
+    long = [Recording(f"b/b_000000_{number:06}", "train", Path("b")) for number in range(1098)]
+    whole = [*long[:500], *short, *long[500:]]
     found = cityscapes.drawn(whole, 0)
-    assert found == cityscapes.drawn(whole, 0)
-    assert sorted(int(each.origin.rpartition("/")[2]) for each in found) == list(range(2975))
-    assert [each.part for each in found] == ["test"] * 256 + ["train"] * 2719
-    for share in (found[:256], found[-256:]):
-        assert {each.path for each in share} == {each.path for each in whole}
-    # Of 256 that another seed draws about 256 * 256 / 2975 are the same.
-    tested = {each.origin for each in found[:256]}
-    others = {each.origin for each in cityscapes.drawn(whole, 1)[:256]}
-    assert len(tested & others) < 45
+    assert [each.origin for each in found] == [each.origin for each in whole]
+    parts = Counter((each.origin[0], each.part) for each in found)
+    assert parts == {("a", "train"): 1877, ("b", "test"): 256, ("b", "validation"): 842}
+    # Of 256 that another seed draws about 256 * 256 / 1098 are the same.
+    tested, others = (
+        {each.origin for each in cityscapes.drawn(whole, seed) if each.part == "test"}
+        for seed in (0, 1)
+    )
+    assert len(tested & others) < 90
 
 
 def test_drawn_sets_have_whole_snippets_and_read_no_other_city(
@@ -83,7 +82,8 @@ def test_drawn_sets_have_whole_snippets_and_read_no_other_city(
     city = folder / "leftImg8bit_sequence/val/frankfurt"
     (city / "frankfurt_000000_000290_leftImg8bit.png").unlink()
     found = copies.check_suffixes(cityscapes, DRAWN, folder)
-    assert [episode.part for episode in found] == ["test", "train", "train", "train"]
+    parts = [episode.part for episode in found]
+    assert parts[:2] == ["train", "train"] and {*parts[2:]} == {"test", "validation"}
     authors = {f"{city}/{city}_{drive:06}_{start:06}" for city, drive, start in SNIPPETS["train"]}
     assert {episode.origin for episode in found} == authors
     check_frames(found)
@@ -91,7 +91,7 @@ def test_drawn_sets_have_whole_snippets_and_read_no_other_city(
 
 def test_too_few_snippets_to_draw_from_are_refused(folder: Path) -> None:
     with pytest.raises(
-        UserError, match=r"draws 256 .* the training cities have 4\. Choose authors"
+        UserError, match=r"draws 256 .* the training cities have 2 and 2\. Choose authors"
     ):
         copies.collect(cityscapes, DRAWN, folder)
 
