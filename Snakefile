@@ -16,7 +16,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 
 from foreframe.errors import UserError
-from workflow import alone, dag, studies
+from workflow import alone, cluster, dag, studies
 from workflow.install import has_nvidia_gpu
 
 try:
@@ -31,20 +31,22 @@ FORCE = "--force" if config.get("force") else ""
 
 
 # What is about to be written anew.
-COMING = {path for stage in STAGES if stage.due for path in stage.outs}
+JOBS = dag.jobs(STAGES)
+COMING = {path for job in JOBS if any(stage.due for stage in job.stages) for path in job.outs}
 
 
-def reads(stage, wildcards):
-    """Return a stage's inputs; where it differs from dvc.lock, have Snakemake run it.
+def reads(job, wildcards):
+    """Return a job's inputs; where a stage differs from dvc.lock, have Snakemake run it.
 
     This is what `snakemake --forcerun` does, for which there is no word in a Snakefile.
     """
-    if stage.changes or FORCE:
-        workflow.dag.forcerules.add(workflow.get_rule(stage.identifier))
-    paths = [*stage.deps, *stage.after]
+    if FORCE or any(stage.changes for stage in job.stages):
+        workflow.dag.forcerules.add(workflow.get_rule(job.identifier))
     # Times say nothing. And a stage that is up to date must not hang on one that runs, for then
     # Snakemake would not look at what comes after it.
-    return paths if stage.due else ancient([path for path in paths if path not in COMING])
+    if any(stage.due for stage in job.stages):
+        return job.reads
+    return ancient([path for path in job.reads if path not in COMING])
 
 
 GPU = has_nvidia_gpu()
@@ -53,10 +55,17 @@ GPU = has_nvidia_gpu()
 def shared(name, amount):
     """Return what tells Snakemake how much of a resource a stage takes.
 
-    Trainings share the GPU that profiles/ offer. A machine that runs them itself and has none shares
-    its cores alone.
+    Trainings share the GPU that profiles/ offer. A machine that runs them itself, or a cluster, that
+    has none shares its cores alone.
     """
-    return lambda wildcards: 0 if name == "gpu" and workflow.local_exec and not GPU else amount
+
+    def taken(wildcards):
+        if name != "gpu":
+            return amount
+        offered = GPU if workflow.local_exec else cluster.has_gpus()
+        return amount if offered else 0
+
+    return taken
 
 
 onstart:
@@ -84,27 +93,27 @@ for place in STUDIES[1:]:
             outputs(place.name),
 
 
-for stage in STAGES:
+for job in JOBS:
 
     rule:
         name:
-            stage.identifier
+            job.identifier
         input:
-            partial(reads, stage),
+            partial(reads, job),
         output:
             # Snakemake's own report shows the study's.
-            [report(path) if path.endswith((".pdf", ".html")) else path for path in stage.outs],
+            [report(path) if path.endswith((".pdf", ".html")) else path for path in job.outs],
         log:
-            f"logs/{stage.identifier}.log",
-        threads: stage.threads
+            f"logs/{job.identifier}.log",
+        threads: job.stages[0].threads
         resources:
-            **{name: shared(name, amount) for name, amount in stage.resources},
+            **{name: shared(name, amount) for name, amount in job.stages[0].resources},
         params:
-            stage=stage.name,
+            stages=[stage.name for stage in job.stages],
             # For the report. Tuples, because Snakemake would look for wildcards in a text.
-            command=(stage.command,),
-            values=stage.values,
+            command=tuple(stage.command for stage in job.stages),
+            values=tuple(value for stage in job.stages for value in stage.values),
             force=FORCE,
         shell:
             "dvc --wait-for-lock repro --quiet {params.force}"
-            " --single-item {params.stage:q} > {log:q} 2>&1"
+            " --single-item {params.stages:q} > {log:q} 2>&1"

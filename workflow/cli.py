@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_costs(commands)
     _add_verify(commands)
     _add_manifest(commands)
+    _add_publish(commands)
+    _add_fetch(commands)
     _add_weights(commands)
     _add_drive(commands)
     _add_data(commands)
@@ -167,6 +169,30 @@ def _add_manifest(commands: Commands) -> None:
     what.add_argument("--out", type=Path, metavar="FILE", help="write them to a file")
     what.add_argument("--check", type=Path, metavar="FILE", help="compare with an earlier manifest")
     parser.set_defaults(command=run.manifest)
+
+
+def _add_publish(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "publish", help="a study that ran here, with report, checksums and card, for others to have"
+    )
+    parser.add_argument("study", metavar="STUDY")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="FOLDER", help="into a folder")
+    where.add_argument("--remote", default="", metavar="NAME", help="into one of DVC's remotes")
+    parser.add_argument("--licence", default="MIT, as the code", help="(default: MIT, as the code)")
+    parser.add_argument(
+        "--data-licence", default="", help="of the frames, where they are of no public dataset"
+    )
+    parser.set_defaults(command=run.publish)
+
+
+def _add_fetch(commands: Commands) -> None:
+    parser = commands.add_parser("fetch", help="a published study, as if it had run here")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="that was published")
+    where.add_argument("--remote", default="", metavar="NAME", help="from one of DVC's remotes")
+    _add_study(parser, MAIN, "which one, of a remote")
+    parser.set_defaults(command=run.fetch)
 
 
 def _add_drive(commands: Commands) -> None:

@@ -142,6 +142,24 @@ def manifest(options: argparse.Namespace) -> int:
     return manifest.write(Path(), options.out)
 
 
+def publish(options: argparse.Namespace) -> int:
+    """Write a study for others to have."""
+    from workflow import publication, publish
+
+    place = publication.place(Path(), options.out, options.remote, options.study)
+    words = publish.Words(options.licence, options.data_licence)
+    publish.run(Path(), options.study, place, words)
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    """Take over a study that others have run."""
+    from workflow import fetch, publication
+
+    fetch.run(Path(), publication.place(Path(), options.folder, options.remote, options.study))
+    return 0
+
+
 def drive(options: argparse.Namespace) -> int:
     """Drive in the learned simulator."""
     from workflow import drive

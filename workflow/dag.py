@@ -49,6 +49,7 @@ class Declared:
         frozen: whether dvc.yaml says not to run it for a change of what it reads.
         threads: how many it uses.
         resources: (name, amount) of what else it occupies, such as a GPU.
+        together: whether Snakemake runs it in one job with those of its fan-out that read the same.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Declared:
     frozen: bool
     threads: int
     resources: tuple[tuple[str, int | str], ...]
+    together: bool
 
     @property
     def command(self) -> str:
@@ -93,6 +95,45 @@ class Stage(Declared):
     changes: tuple[str, ...]
     due: bool
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stages that one call of DVC runs, one after the other; nearly always it is one stage.
+
+    All of them read the same files, so none waits for another, and whoever waits for one may as
+    well wait for all.
+    """
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def identifier(self) -> str:
+        """Its name for Snakemake: that of its first stage."""
+        return self.stages[0].identifier
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The files that must be there before it starts."""
+        return (*self.stages[0].deps, *self.stages[0].after)
+
+    @property
+    def outs(self) -> tuple[str, ...]:
+        """The files that it writes."""
+        return tuple(path for stage in self.stages for path in stage.outs)
+
+
+def jobs(stages: Sequence[Stage]) -> tuple[Job, ...]:
+    """Return what Snakemake runs at once, each stage in one job, in the order of their first ones.
+
+    Starting DVC takes about a second: stages of an instant that are `together` share it.
+    """
+    found: dict[object, list[Stage]] = {}
+    for stage in stages:
+        fan_out = stage.name.partition("@")[0]
+        alike = (fan_out, stage.deps, stage.after, stage.threads, stage.resources)
+        found.setdefault(alike if stage.together else stage.name, []).append(stage)
+    return tuple(Job(tuple(members)) for members in found.values())
 
 
 def declared(root: Path) -> tuple[Declared, ...]:
@@ -194,6 +235,7 @@ def _declared(repo: Repo, place: Place, stage: Any) -> Declared:
         frozen=stage.frozen,
         threads=meta.get("threads", 1),
         resources=tuple(sorted(meta.get("resources", {}).items())),
+        together=meta.get("together", False),
     )
 
 

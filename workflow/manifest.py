@@ -33,7 +33,12 @@ def lines(root: Path) -> Iterator[str]:
     for path in sorted(known.makers):
         if "\\" in path or "\n" in path:
             raise UserError(f"{path!r} has a character that a manifest cannot hold. Rename it.")
-        yield f"{_vouched(root / path, known.digest(path))}  {path}"
+        yield line(vouched(root / path, known.digest(path)), path)
+
+
+def line(checksum: str, path: str) -> str:
+    """Return a line as `sha256sum -c` reads it."""
+    return f"{checksum}  {path}"
 
 
 def write(root: Path, out: Path | None) -> int:
@@ -55,9 +60,9 @@ def check(root: Path, path: Path) -> int:
     """
     wanted = _read(path)
     wrong = []
-    for name, checksum in wanted.items():
-        found = _checksum(root / name)
-        if found != checksum:
+    for name, expected in wanted.items():
+        found = checksum(root / name)
+        if found != expected:
             wrong.append(name)
             print(f"{'MISSING' if found is None else 'DAMAGED'}  {name}")
     more = sorted(study.read(root).makers.keys() - wanted.keys())
@@ -76,19 +81,32 @@ def _read(path: Path) -> dict[str, str]:
         raise UserError(f"{path} does not exist. Run: foreframe manifest --out {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> dict[str, str]:
+    """Return the checksum of each path in a manifest, which messages call `name`.
+
+    Raises:
+        UserError: it is empty or has a line of another form.
+    """
     result = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = LINE.fullmatch(line)
+    for number, each in enumerate(text.splitlines(), start=1):
+        match = LINE.fullmatch(each)
         if match is None:
-            raise UserError(f"{path}, line {number}: no checksum and path. Get the file again.")
+            raise UserError(f"{name}, line {number}: no checksum and path. Get the file again.")
         result[match[2]] = match[1]
     if not result:
-        raise UserError(f"{path} is empty. Get the file again.")
+        raise UserError(f"{name} is empty. Get the file again.")
     return result
 
 
-def _vouched(path: Path, digest: str) -> str:
-    """Return the checksum of a file that has this MD5."""
+def vouched(path: Path, digest: str) -> str:
+    """Return the checksum of a file that has this MD5.
+
+    Raises:
+        UserError: the file is missing, or has another one.
+    """
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
         for block in _blocks(path):
@@ -101,7 +119,8 @@ def _vouched(path: Path, digest: str) -> str:
     return sha256.hexdigest()
 
 
-def _checksum(path: Path) -> str | None:
+def checksum(path: Path) -> str | None:
+    """Return the checksum of a file, or None where there is no such file."""
     result = hashlib.sha256()
     try:
         for block in _blocks(path):

@@ -75,6 +75,9 @@ def _meta(stage: Any) -> Iterator[str]:
     threads, resources = meta.get("threads", 1), meta.get("resources", {})
     if not isinstance(threads, int) or threads < 1:
         yield f"has {threads!r} as meta.threads; write a whole number from 1"
+    together = meta.get("together", False)
+    if not isinstance(together, bool):
+        yield f"has {together!r} as meta.together; write true or false"
     if not isinstance(resources, Mapping):
         yield f"has {resources!r} as meta.resources; write keys, such as `gpu: 1`"
         return

@@ -72,9 +72,11 @@ def dry_run(folder: Path, *targets: str) -> str:
 
 def announced(folder: Path, *targets: str) -> set[str]:
     """Return the names of the stages that `snakemake -n` lists, for the main study by default."""
-    names = {stage.identifier: stage.name for stage in dag.read(folder)}
+    jobs = {job.identifier: job.stages for job in dag.jobs(dag.read(folder))}
     rules = re.findall(r"^(?:local)?rule (\w+):", dry_run(folder, *targets), re.M)
-    return {names[rule] for rule in rules if rule not in ("all", *targets)}
+    found = [jobs[rule] for rule in rules if rule not in ("all", *targets)]
+    # Of the stages of one job DVC runs those that differ.
+    return {stage.name for each in found for stage in each if len(each) == 1 or stage.due}
 
 
 def rules(folder: Path) -> dict[str, Rule]:
@@ -85,7 +87,7 @@ def rules(folder: Path) -> dict[str, Rule]:
         targets = {"all", *(place.name for place in studies.places(folder)[1:])}
         flow.dag(DAGSettings(targets=targets)).printd3dag()
         graph = flow._workflow.dag
-        jobs = {job: job.params.stage for job in graph.jobs if job.rule.name not in targets}
+        jobs = {job: job.params.stages for job in graph.jobs if job.rule.name not in targets}
         return {
             name: Rule(
                 inputs=frozenset(map(str, job.input)),
@@ -95,9 +97,10 @@ def rules(folder: Path) -> dict[str, Rule]:
                 resources=frozenset(
                     (key, amount) for key, amount in job.resources.items() if key in RESOURCES
                 ),
-                before=frozenset(jobs[other] for other in graph.dependencies[job]),
+                before=frozenset(name for other in graph.dependencies[job] for name in jobs[other]),
             )
-            for job, name in jobs.items()
+            for job, names in jobs.items()
+            for name in names
         }
 
 

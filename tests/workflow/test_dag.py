@@ -180,3 +180,34 @@ def test_the_linter_asks_for_nothing_but_environments_by_rule(tmp_path: Path) ->
     text = tiny.run(folder, "sh", "-c", "snakemake --lint || true")
     asked = {line.strip() for line in text.splitlines() if line.startswith("    * ")}
     assert asked == {"* Specify a conda environment or container for each rule.:"}
+
+
+def test_stages_that_are_together_share_a_job_and_nothing_else_changes(
+    by_dvc: Path, tmp_path: Path
+) -> None:
+    folder = tiny.make(tmp_path)
+    tiny.edit(folder, "dvc.yaml", "      meta:\n", "      meta:\n        together: true\n")
+    jobs = {job.identifier: [each.name for each in job.stages] for job in dag.jobs(dag.read(folder))}
+    assert jobs["train_loud"] == ["train@loud", "train@quiet"]
+    assert len(jobs) == len(tiny.STAGES) - 1
+    assert engines.announced(folder) == tiny.STAGES
+    tiny.run(folder, "snakemake", "--cores", "2")
+    assert tiny.lock(folder) == tiny.lock(by_dvc)
+    assert (folder / "data/report.txt").read_bytes() == (by_dvc / "data/report.txt").read_bytes()
+    assert tiny.wanted_by_snakemake(folder) == set()
+    # One of them changes: the job is asked, the command of that one runs.
+    tiny.edit(folder, "params.yaml", "whisper, times: 1", "whisper, times: 4")
+    assert engines.announced(folder) == {"versions", "train@quiet", "report"}
+    tiny.run(folder, "snakemake", "--cores", "2")
+    ran = (folder / "logs/train_loud.log").read_text()
+    assert "made data/quiet.txt" in ran and "made data/loud.txt" not in ran
+    assert tiny.run_by_dvc(folder) == set()
+
+
+def test_stages_that_read_other_files_are_never_together(tmp_path: Path) -> None:
+    folder = tiny.make_both(tmp_path)
+    path = folder / "studies/songs/dvc.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("        threads: 2\n", "        threads: 2\n        together: true\n"))
+    jobs = dag.jobs(dag.read(folder))
+    assert all(len(job.stages) == 1 for job in jobs)

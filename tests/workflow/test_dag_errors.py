@@ -20,6 +20,7 @@ WRONG = {
     ),
     "braces": (STAGE + "    outs:\n    - 'x{1}'", "stage a has braces in x{1}"),
     "threads": (STAGE + "    outs: [x]\n    meta: {threads: two}", "'two' as meta.threads"),
+    "together": (STAGE + "    outs: [x]\n    meta: {together: 2}", "2 as meta.together"),
     "meta": (STAGE + "    outs: [x]\n    meta: fast", "stage a has 'fast' as meta"),
     "resources": (STAGE + "    outs: [x]\n    meta: {resources: 1}", "1 as meta.resources"),
     "a resource": (

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from foreframe.errors import UserError
 from workflow import storage
 from workflow.verification.hashing import MISSING, Tally
 
@@ -51,13 +50,10 @@ class Store:
                 found = self.tally.md5(file)
         except FileNotFoundError:
             return MISSING
-        except OSError as error:
-            if self.local:
+        except storage.TROUBLES as error:
+            if self.local and isinstance(error, OSError):
                 return f"cannot be read ({error.strerror})"
-            raise UserError(
-                f"The remote {self.name} cannot be read: {error}. Check the network, the address "
-                "and your access, for example by: dvc status --cloud"
-            ) from None
+            raise storage.unreachable(self.name, error) from None
         return "" if found == digest else f"its bytes have the digest {found}"
 
 

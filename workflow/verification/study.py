@@ -78,6 +78,15 @@ class Study:
                 reached.add(name)
         return tuple(name for name in self.locked if name in reached - first)
 
+    def before(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return `names` and the stages whose outputs they read, directly or through others, in order."""
+        needed = set(names)
+        for name, stage in reversed(self.locked.items()):  # readers first, so one pass reaches all
+            if name in needed:
+                makers = {self.makers.get(path) for path in _reads(stage, self.inside)}
+                needed |= {maker for maker in makers if maker is not None}
+        return tuple(name for name in self.locked if name in needed)
+
 
 def read(root: Path) -> Study:
     """Read every dvc.yaml and dvc.lock; a study without dvc.lock has made nothing yet.

@@ -173,10 +173,13 @@ def test_the_flow_hears_of_the_last_frame_as_the_skips_say(skips: str) -> None:
         assert changed[own:].all()
 
 
-@pytest.mark.parametrize("chain", ["self", "posterior"])
-def test_steps_told_the_true_frames_cost_what_all_at_once_do(chain: str) -> None:
+@pytest.mark.parametrize(
+    ("chain", "extractor"), [("self", "vgg"), ("posterior", "vgg"), ("posterior", "dcgan")]
+)
+def test_steps_told_the_true_frames_cost_what_all_at_once_do(chain: str, extractor: str) -> None:
     # With a posterior that says what the prior says, both ways draw the same latents.
-    model, x, noise = ready(prior_chain=chain), clips(), Same(2, apart=False)
+    model, x = ready(prior_chain=chain, extractor=extractor), clips()
+    noise = Same(2, apart=False)
     agree(model.posterior, model.prior)  # type: ignore[arg-type]
     costs, sizes = [], iter(range(2, FRAMES))
 

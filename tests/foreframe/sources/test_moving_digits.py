@@ -41,6 +41,16 @@ def test_states_say_where_the_digits_are() -> None:
             assert frame.any()
 
 
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_each_digit_has_its_states_and_its_share_of_the_light(digits: int) -> None:
+    found = [each for *_, each in recorded("moving_digits", digits=digits)]
+    assert {each["states"].shape[-1] for each in found} == {3 * digits}
+    lit = numpy.mean([(each["frames"] > 0).mean() for each in found])
+    alone = numpy.mean([(e["frames"] > 0).mean() for *_, e in recorded("moving_digits", digits=1)])
+    # What overlaps is lit once.
+    assert 0.6 * digits * alone < lit < 1.2 * digits * alone
+
+
 def test_synchronised_episodes_share_their_motion_and_nothing_else() -> None:
     found = [each for *_, each in recorded("moving_digits", shared="motion")]
     assert all(numpy.array_equal(each["states"], found[0]["states"]) for each in found)
