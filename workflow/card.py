@@ -1,4 +1,4 @@
-"""The page that a published study opens with: what it is, what it knows, what it may be used for."""
+"""The page that a published study opens with: what it is, what it knows, what it is for."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def _number(found: dict[str, Any], digits: int) -> str:
 def _use(told: Publication) -> Iterator[str]:
     yield "## Use"
     yield ""
-    yield f"The study `{told.study}` of Foreframe as it ran, every file at its place in the project."
+    yield f"The study `{told.study}` of Foreframe as it ran, every file at its place."
     yield "In a clone of the project, with the environment of `make setup`:"
     yield ""
     if told.commit:
@@ -90,7 +90,7 @@ def _record(path: Path) -> dict[str, Any] | None:
 def _limits(told: Publication) -> Iterator[str]:
     yield "## Limits"
     yield ""
-    yield "These networks know the data above and nothing else; of other videos they say nothing that was"
+    yield "These networks know the data above and nothing else; of other videos nothing was"
     yield "measured. They are made to compare methods, not to steer anything real."
     yield ""
     yield f"Licence of all but the frames: {told.licence}."

@@ -18,7 +18,5 @@ def has_gpus() -> bool:
     if program is None:
         return True
     command = [program, "--noheader", "--format=%G"]
-    answer = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     return answer.returncode != 0 or "gpu" in answer.stdout

@@ -49,7 +49,9 @@ def _sums(source: Shelf) -> Mapping[str, str]:
         with source.reading(SUMS) as file:
             text = file.read().decode()
     except FileNotFoundError:
-        raise UserError(f"{source.name} holds no finished publication: {SUMS} is missing.") from None
+        raise UserError(
+            f"{source.name} holds no finished publication: {SUMS} is missing."
+        ) from None
     except UnicodeDecodeError:
         raise UserError(f"{source.name}/{SUMS} is damaged. Get it again.") from None
     sums = manifest.parse(text, f"{source.name}/{SUMS}")
@@ -122,7 +124,9 @@ def _cache(root: Path, wanted: Collection[str]) -> None:
 
 def _in_git(root: Path, path: str) -> bool:
     tracked = publication.git(root, "ls-files", "--error-unmatch", "--", path)
-    return tracked is not None and publication.git(root, "diff", "--quiet", "HEAD", "--", path) == ""
+    return (
+        tracked is not None and publication.git(root, "diff", "--quiet", "HEAD", "--", path) == ""
+    )
 
 
 def _words(root: Path, told: Publication, files: int, taken: int) -> list[str]:

@@ -55,9 +55,7 @@ def read(path: Path) -> Publication:
     """
     found: dict[str, Any] = facts.read(path, SCHEMA)
     names = ("study", "commit", "data", "licence")
-    return Publication(
-        studies=tuple(found["studies"]), **{name: found[name] for name in names}
-    )
+    return Publication(studies=tuple(found["studies"]), **{name: found[name] for name in names})
 
 
 def place(root: Path, folder: Path | None, remote: str, study: str) -> Shelf:

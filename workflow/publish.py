@@ -1,6 +1,5 @@
 """`foreframe publish`: a study that ran here, for people who have not the time to run it."""
 
-import posixpath
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from foreframe.artefacts import atomic, facts, hdf5
+from foreframe.artefacts import atomic, hdf5
 from foreframe.data import frames
 from foreframe.errors import UserError
 from foreframe.sources import datasets

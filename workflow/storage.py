@@ -1,7 +1,6 @@
 """Where DVC keeps copies of what stages wrote, as its configuration says: cache and remotes."""
 
 import contextlib
-import hashlib
 import importlib
 import posixpath
 import shutil
@@ -16,8 +15,8 @@ from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem, get_cloud_fs
 
 from foreframe.artefacts import atomic
-from foreframe.artefacts.digest import BLOCK
 from foreframe.errors import UserError
+from workflow.verification.hashing import Tally
 
 
 def _troubles() -> tuple[type[Exception], ...]:
@@ -64,8 +63,8 @@ class Shelf:
         """
         to = self._at(path)
         if self.filesystem.protocol == "local":
-            with atomic.writing(Path(to)) as temporary, source.open("rb") as file:
-                _pour(file, temporary)
+            with atomic.writing(Path(to)) as temporary:
+                shutil.copyfile(source, temporary)
             return
         with self.in_plain_words():
             self.filesystem.put_file(str(source), to)
@@ -80,7 +79,7 @@ class Shelf:
         with contextlib.suppress(FileNotFoundError), self.in_plain_words():
             if local:
                 with self.reading(path) as file:
-                    return hashlib.file_digest(file, "md5").hexdigest() == digest
+                    return Tally().md5(file) == digest
             # Of an object that was sent in one part, S3 gives the MD5 as its tag.
             tag = self.filesystem.info(self._at(path)).get("ETag", "")
             return str(tag).strip('"') == digest
@@ -109,11 +108,6 @@ def unreachable(name: str, error: Exception) -> UserError:
     )
 
 
-def _pour(file: BinaryIO, path: Path) -> None:
-    with path.open("wb") as out:
-        shutil.copyfileobj(file, out, BLOCK)
-
-
 def cache_folder(root: Path) -> Path:
     """Return the folder of DVC's cache that holds objects by their MD5.
 
@@ -137,6 +131,17 @@ def remotes(root: Path) -> tuple[str, ...]:
     with _configuration(root) as config:
         default = config["core"].get("remote")
         return tuple(sorted(config["remote"], key=lambda name: (name != default, name)))
+
+
+def trusting(root: Path) -> tuple[str, ...]:
+    """Return the remotes whose objects DVC takes as they come, damaged ones too.
+
+    Raises:
+        UserError: DVC's configuration is wrong.
+    """
+    with _configuration(root) as config:
+        remotes = config["remote"]
+        return tuple(sorted(name for name in remotes if not remotes[name].get("verify")))
 
 
 def remote_folder(root: Path, name: str) -> tuple[Any, str]:

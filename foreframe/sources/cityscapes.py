@@ -68,8 +68,8 @@ def drawn(snippets: Sequence[Recording], seed: int) -> tuple[Recording, ...]:
     others = [snippet for snippet in snippets if drives[_drive(snippet)] > 1]
     if not alone or len(others) <= TESTED:
         raise UserError(
-            f"source.sets is training_cities, which trains on drives of one snippet and draws {TESTED} "
-            f"snippets of longer ones for testing, but the training cities have {len(alone)} and "
+            f"source.sets is training_cities, which trains on drives of one snippet and draws "
+            f"{TESTED} of the others for testing, but the training cities have {len(alone)} and "
             f"{len(others)}. Choose authors, or unpack more cities."
         )
     order = permutation(len(others), seed, "cityscapes", "sets").tolist()

@@ -187,7 +187,9 @@ def test_stages_that_are_together_share_a_job_and_nothing_else_changes(
 ) -> None:
     folder = tiny.make(tmp_path)
     tiny.edit(folder, "dvc.yaml", "      meta:\n", "      meta:\n        together: true\n")
-    jobs = {job.identifier: [each.name for each in job.stages] for job in dag.jobs(dag.read(folder))}
+    jobs = {
+        job.identifier: [each.name for each in job.stages] for job in dag.jobs(dag.read(folder))
+    }
     assert jobs["train_loud"] == ["train@loud", "train@quiet"]
     assert len(jobs) == len(tiny.STAGES) - 1
     assert engines.announced(folder) == tiny.STAGES
@@ -208,6 +210,8 @@ def test_stages_that_read_other_files_are_never_together(tmp_path: Path) -> None
     folder = tiny.make_both(tmp_path)
     path = folder / "studies/songs/dvc.yaml"
     text = path.read_text()
-    path.write_text(text.replace("        threads: 2\n", "        threads: 2\n        together: true\n"))
+    path.write_text(
+        text.replace("        threads: 2\n", "        threads: 2\n        together: true\n")
+    )
     jobs = dag.jobs(dag.read(folder))
     assert all(len(job.stages) == 1 for job in jobs)

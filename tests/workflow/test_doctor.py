@@ -202,3 +202,13 @@ def test_the_committed_list_is_of_the_locked_torch_and_of_every_operation() -> N
     known = facts.read(operations.COMMITTED, operations.SCHEMA)
     assert known["torch"] == torch.__version__.partition("+")[0]
     assert known["digests"].keys() == operations.digests().keys()
+
+
+def test_a_remote_that_is_believed_is_named(tmp_path: Path) -> None:
+    folder = tiny.make(tmp_path / "project")
+    assert found("remotes", folder / "params.yaml") == {}
+    tiny.run(folder, "dvc", "remote", "add", "far", str(tmp_path / "far"))
+    check = found("remotes", folder / "params.yaml")["remotes"]
+    assert (check.status, check.cure) == ("warning", "Run: dvc remote modify far verify true")
+    tiny.run(folder, *check.cure.removeprefix("Run: ").split())
+    assert found("remotes", folder / "params.yaml")["remotes"].status == "ok"

@@ -213,7 +213,9 @@ def test_places_are_named(project: Path) -> None:
 
 
 def test_facts_come_back(tmp_path: Path) -> None:
-    told = publication.Publication("one", ("main", "one"), "abc", {"a.h5": {"source": "kth"}}, "MIT")
+    told = publication.Publication(
+        "one", ("main", "one"), "abc", {"a.h5": {"source": "kth"}}, "MIT"
+    )
     told.write(tmp_path / FACTS)
     assert publication.read(tmp_path / FACTS) == told
     assert facts.parse(tmp_path / FACTS)["schema"] == "foreframe/publication"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workflow.doctor.check import Check
 from workflow.doctor.environment import packages, programs, python, torch_and_gpu
-from workflow.doctor.machine import folders, machine, presets
+from workflow.doctor.machine import folders, machine, presets, remotes
 from workflow.doctor.rounding import rounding
 from workflow.doctor.work import parameters, simulator, typesetting, video
 
@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Path], Iterator[Check]], ...] = (
     machine,
     rounding,
     folders,
+    remotes,
     parameters,
     simulator,
     video,

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from workflow import storage
 from workflow.doctor.check import GIB, Check
 
 NEEDED_DISK = 5  # GiB
@@ -49,6 +50,19 @@ def folders(params: Path) -> Iterator[Check]:
     cure = "Give yourself the right to write there" if blocked else ""
     detail = "; ".join(blocked) or "a git repository; its folders can be written"
     yield Check("project", "missing" if blocked else "ok", detail, cure)
+
+
+def remotes(params: Path) -> Iterator[Check]:
+    """Check that what comes from DVC's remotes is looked at."""
+    root = params.absolute().parent
+    if not (root / ".dvc").exists():
+        return
+    trusting = storage.trusting(root)
+    for name in trusting:
+        cure = f"Run: dvc remote modify {name} verify true"
+        yield Check("remotes", "warning", f"DVC takes damaged files of {name} for good ones", cure)
+    if not trusting and (names := storage.remotes(root)):
+        yield Check("remotes", "ok", f"{', '.join(names)}: what they give is checked")
 
 
 def presets(_: Path) -> Iterator[Check]:

@@ -79,9 +79,9 @@ class Study:
         return tuple(name for name in self.locked if name in reached - first)
 
     def before(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return `names` and the stages whose outputs they read, directly or through others, in order."""
+        """Return `names` and the stages that make what they read, in order."""
         needed = set(names)
-        for name, stage in reversed(self.locked.items()):  # readers first, so one pass reaches all
+        for name, stage in reversed([*self.locked.items()]):  # readers first: one pass reaches all
             if name in needed:
                 makers = {self.makers.get(path) for path in _reads(stage, self.inside)}
                 needed |= {maker for maker in makers if maker is not None}

@@ -45,7 +45,8 @@ def test_latents_and_pictures_are_each_others_inverse(
 
 
 @pytest.mark.parametrize(
-    ("levels", "colours", "steps"), [(5, 1, 1), (5, 1, 10), (4, 3, 10), (5, 3, 2), (3, 3, 2), (3, 1, 2)]
+    ("levels", "colours", "steps"),
+    [(5, 1, 1), (5, 1, 10), (4, 3, 10), (5, 3, 2), (3, 3, 2), (3, 1, 2)],
 )
 def test_a_flow_as_deep_as_the_thesis_s_can_be_undone_once_it_has_learned(
     levels: int, colours: int, steps: int
