@@ -119,7 +119,12 @@ def showcase(_: argparse.Namespace) -> int:
 
 
 def costs(options: argparse.Namespace) -> int:
-    """Say what stages hold and took."""
+    """Say what stages hold and took, or what the trainings of a preset would."""
+    if options.plan is not None:
+        from workflow import plan
+
+        what = (options.plan, options.study, options.gpu, options.precision)
+        return plan.run(Path(), *what, as_json=options.json)
     from workflow import costs
 
     return costs.run(Path(), options.study, as_json=options.json)

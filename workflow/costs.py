@@ -187,13 +187,13 @@ def lines(costs: Sequence[Cost]) -> Iterator[str]:
     )
     for name, cost in zip(names, costs, strict=True):
         yield (
-            f"{name:{width}}{_number(cost.parameters):>13}{_scaled(cost.operations):>13}"
-            f"{_size(cost.memory):>10}{_size(cost.gpu_memory):>12}{_time(cost.seconds):>{TIME}}"
-            f"{_size(cost.written):>10}"
+            f"{name:{width}}{_number(cost.parameters):>13}{scaled(cost.operations):>13}"
+            f"{size(cost.memory):>10}{size(cost.gpu_memory):>12}{_time(cost.seconds):>{TIME}}"
+            f"{size(cost.written):>10}"
         )
     total = sum(cost.seconds or 0.0 for cost in costs)
     written = sum(cost.written or 0 for cost in costs)
-    yield f"{'all':{width}}{'':>48}{_time(total):>{TIME}}{_size(written):>10}"
+    yield f"{'all':{width}}{'':>48}{_time(total):>{TIME}}{size(written):>10}"
     if any(cost.seconds is None for cost in costs):
         yield "A dash for time: made elsewhere, taken from the cache, or not run yet."
 
@@ -202,7 +202,8 @@ def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _scaled(value: float | None, unit: str = "") -> str:
+def scaled(value: float | None, unit: str = "") -> str:
+    """Return a number in three digits with the prefix of its size; a dash for None."""
     if value is None:
         return "-"
     for prefix in ("", "k", "M", "G", "T", "P"):
@@ -212,8 +213,9 @@ def _scaled(value: float | None, unit: str = "") -> str:
     return f"{value:.3g} E{unit}"
 
 
-def _size(value: int | None) -> str:
-    return _scaled(value, "B")
+def size(value: int | None) -> str:
+    """Return bytes in three digits; a dash for None."""
+    return scaled(value, "B")
 
 
 def _time(seconds: float | None) -> str:
