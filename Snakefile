@@ -30,9 +30,10 @@ except UserError as error:
 FORCE = "--force" if config.get("force") else ""
 
 
-# What is about to be written anew.
 JOBS = dag.jobs(STAGES)
-COMING = {path for job in JOBS if any(stage.due for stage in job.stages) for path in job.outs}
+
+# What is about to be written anew.
+COMING = {path for job in JOBS if job.due for path in job.outs}
 
 
 def reads(job, wildcards):
@@ -40,13 +41,11 @@ def reads(job, wildcards):
 
     This is what `snakemake --forcerun` does, for which there is no word in a Snakefile.
     """
-    if FORCE or any(stage.changes for stage in job.stages):
+    if job.changed or FORCE:
         workflow.dag.forcerules.add(workflow.get_rule(job.identifier))
     # Times say nothing. And a stage that is up to date must not hang on one that runs, for then
     # Snakemake would not look at what comes after it.
-    if any(stage.due for stage in job.stages):
-        return job.reads
-    return ancient([path for path in job.reads if path not in COMING])
+    return job.reads if job.due else ancient([path for path in job.reads if path not in COMING])
 
 
 GPU = has_nvidia_gpu()
@@ -105,9 +104,9 @@ for job in JOBS:
             [report(path) if path.endswith((".pdf", ".html")) else path for path in job.outs],
         log:
             f"logs/{job.identifier}.log",
-        threads: job.stages[0].threads
+        threads: job.threads
         resources:
-            **{name: shared(name, amount) for name, amount in job.stages[0].resources},
+            **{name: shared(name, amount) for name, amount in job.resources},
         params:
             stages=[stage.name for stage in job.stages],
             # For the report. Tuples, because Snakemake would look for wildcards in a text.

@@ -137,9 +137,9 @@ def _add_costs(commands: Commands) -> None:
     parser = commands.add_parser("costs", help="parameters, operations, memory and time by stage")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--plan", metavar="PRESET", help="what its trainings would take")
-    parser.add_argument("--gpu", default="h100", help="that is planned for (default: h100)")
+    parser.add_argument("--gpu", help="that is planned for (default: h100)")
     parser.add_argument(
-        "--precision", choices=["float32", "tf32", "bf16"], default="float32",
+        "--precision", choices=["float32", "tf32", "bf16"],
         help="that is planned for (default: float32)",
     )  # fmt: skip
     _add_study(parser, None, "of this one alone (default: all)")

@@ -123,8 +123,10 @@ def costs(options: argparse.Namespace) -> int:
     if options.plan is not None:
         from workflow import plan
 
-        what = (options.plan, options.study, options.gpu, options.precision)
+        what = (options.plan, options.study, options.gpu or "h100", options.precision or "float32")
         return plan.run(Path(), *what, as_json=options.json)
+    if options.gpu or options.precision:
+        raise UserError("--gpu and --precision are of a plan. Add: --plan PRESET")
     from workflow import costs
 
     return costs.run(Path(), options.study, as_json=options.json)
@@ -149,9 +151,10 @@ def manifest(options: argparse.Namespace) -> int:
 
 def publish(options: argparse.Namespace) -> int:
     """Write a study for others to have."""
-    from workflow import publication, publish
+    from workflow import publishing
+    from workflow.publishing import publish
 
-    place = publication.place(Path(), options.out, options.remote, options.study)
+    place = publishing.place(Path(), options.out, options.remote, options.study)
     words = publish.Words(options.licence, options.data_licence)
     publish.run(Path(), options.study, place, words)
     return 0
@@ -159,9 +162,10 @@ def publish(options: argparse.Namespace) -> int:
 
 def fetch(options: argparse.Namespace) -> int:
     """Take over a study that others have run."""
-    from workflow import fetch, publication
+    from workflow import publishing
+    from workflow.publishing import fetch
 
-    fetch.run(Path(), publication.place(Path(), options.folder, options.remote, options.study))
+    fetch.run(Path(), publishing.place(Path(), options.folder, options.remote, options.study))
     return 0
 
 

@@ -122,6 +122,26 @@ class Job:
         """The files that it writes."""
         return tuple(path for stage in self.stages for path in stage.outs)
 
+    @property
+    def threads(self) -> int:
+        """How many it uses."""
+        return self.stages[0].threads
+
+    @property
+    def resources(self) -> tuple[tuple[str, int | str], ...]:
+        """What else it occupies."""
+        return self.stages[0].resources
+
+    @property
+    def changed(self) -> bool:
+        """Whether a stage of it differs from dvc.lock."""
+        return any(stage.changes for stage in self.stages)
+
+    @property
+    def due(self) -> bool:
+        """Whether a stage of it does, or reads the output of one that is due."""
+        return any(stage.due for stage in self.stages)
+
 
 def jobs(stages: Sequence[Stage]) -> tuple[Job, ...]:
     """Return what Snakemake runs at once, each stage in one job, in the order of their first ones.

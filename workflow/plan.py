@@ -32,8 +32,6 @@ from workflow import costs, dag, preset, studies
 from workflow.dag import Declared
 from workflow.studies import Place
 
-# Forwards once, and backwards, which takes twice the operations.
-PASSES = 3
 # Of its peak that a training reaches where its products are large.
 REACHED = 0.4
 # Floating-point operations a second of products in float32, without and with TF32, and in bfloat16,
@@ -198,7 +196,7 @@ def _row(scene: Scene, stage: Declared, peak: float) -> Planned:
         why = "several players" if not isinstance(model, SingleLoss) else "its loss needs numbers"
         return Planned(stage.name, model.trainable(), batch, total, None, weights, None, None, why)
     forward, activations = counted
-    work = PASSES * forward
+    work = costs.PASSES * forward
     hours = work * (1000 if total is None else total) / (REACHED * peak) / 3600
     return Planned(stage.name, model.trainable(), batch, total, work, weights, activations, hours)
 

@@ -10,10 +10,11 @@ import pytest
 
 from foreframe.artefacts import facts
 from foreframe.errors import UserError
+from tests import injecting
 from tests.needs import needs_program
 from tests.workflow import damage, engines, tiny
-from workflow import fetch, publication, publish, storage, studies
-from workflow.publication import FACTS, SUMS
+from workflow import publishing, studies
+from workflow.publishing import FACTS, SUMS, fetch, publish, shelf
 from workflow.verification import study
 
 WORDS = publish.Words("MIT")
@@ -50,12 +51,12 @@ def clone(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def published(project: Path, tmp_path: Path) -> Path:
-    publish.run(project, SONGS, storage.folder(tmp_path / "public"), WORDS)
+    publish.run(project, SONGS, shelf.here(tmp_path / "public"), WORDS)
     return tmp_path / "public"
 
 
 def take(folder: Path, published: Path) -> None:
-    fetch.run(folder, storage.folder(published))
+    fetch.run(folder, shelf.here(published))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -67,7 +68,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_stranger_has_the_same_bytes_and_nothing_to_run(
     made: Path, published: Path, clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in publication.settings((studies.MAIN, SONGS)):
+    for path in publishing.settings((studies.MAIN, SONGS)):
         if path.endswith("dvc.lock"):
             (clone / path).unlink(missing_ok=True)
     commit(clone)
@@ -80,7 +81,7 @@ def test_a_stranger_has_the_same_bytes_and_nothing_to_run(
     # What it does not read is not passed on: the first study's own report.
     assert not (clone / "data/report.txt").exists()
     assert engines.status(clone) == {"report"}
-    assert f"git checkout {publication.commit(made)[:12]}" in capsys.readouterr().out
+    assert f"git checkout {publishing.commit(made)[:12]}" in capsys.readouterr().out
 
 
 def test_it_is_read_without_any_program(published: Path) -> None:
@@ -95,7 +96,7 @@ def test_what_is_there_is_neither_sent_nor_fetched_again(
     project: Path, published: Path, clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = tree(published)
-    publish.run(project, SONGS, storage.folder(published), WORDS)
+    publish.run(project, SONGS, shelf.here(published), WORDS)
     assert "; 0 were not there yet" in capsys.readouterr().out
     assert tree(published) == before
     take(clone, published)
@@ -183,7 +184,7 @@ def test_facts_that_were_edited_are_refused(published: Path, clone: Path) -> Non
 def test_a_study_that_has_not_run_or_is_out_of_date_is_not_published(
     project: Path, clone: Path, tmp_path: Path
 ) -> None:
-    to = storage.folder(tmp_path / "public")
+    to = shelf.here(tmp_path / "public")
     with pytest.raises(UserError, match="4 of 4 stages of songs have not been run here"):
         publish.run(clone, SONGS, to, WORDS)
     tiny.edit(project, tiny.SONGS_PARAMS, "times: 3", "times: 9")
@@ -200,22 +201,35 @@ def test_code_that_nobody_else_has_is_not_published(project: Path, tmp_path: Pat
     with (project / "join.py").open("a") as file:
         file.write("# of no stage's dependencies\n")
     with pytest.raises(UserError, match=r"join\.py differs from the last commit"):
-        publish.run(project, SONGS, storage.folder(tmp_path / "public"), WORDS)
+        publish.run(project, SONGS, shelf.here(tmp_path / "public"), WORDS)
+
+
+def test_new_code_that_a_stage_reads_is_none_of_the_commit_s(project: Path, tmp_path: Path) -> None:
+    (project / "notes.txt").write_text("what I had for lunch")
+    publish.run(project, SONGS, shelf.here(tmp_path / "public"), WORDS)
+    (project / "texts/three.txt").write_text("three\n")
+    tiny.run_by_dvc(project, "dvc.yaml", "studies/songs/dvc.yaml")
+    with pytest.raises(UserError, match=r"texts/three\.txt differs from the last commit"):
+        publish.run(project, SONGS, shelf.here(tmp_path / "public"), WORDS)
+
+
+def test_a_full_disk_is_called_so(published: Path, clone: Path) -> None:
+    needs_program("strace")
+    end = injecting.fail_at(lambda: take(clone, published), "fsync", 3, "ENOSPC")
+    assert end.code == injecting.REFUSED and "The disk is full" in end.message
 
 
 def test_places_are_named(project: Path) -> None:
     with pytest.raises(UserError, match="Name a folder"):
-        publication.place(project, None, "", SONGS)
+        publishing.place(project, None, "", SONGS)
     with pytest.raises(UserError, match="nowhere"):
-        publication.place(project, None, "nowhere", SONGS)
+        publishing.place(project, None, "nowhere", SONGS)
     with pytest.raises(UserError, match="There is no study hymns"):
-        publish.run(project, "hymns", storage.folder(project / "public"), WORDS)
+        publish.run(project, "hymns", shelf.here(project / "public"), WORDS)
 
 
 def test_facts_come_back(tmp_path: Path) -> None:
-    told = publication.Publication(
-        "one", ("main", "one"), "abc", {"a.h5": {"source": "kth"}}, "MIT"
-    )
+    told = publishing.Publication("one", ("main", "one"), "abc", {"a.h5": {"source": "kth"}}, "MIT")
     told.write(tmp_path / FACTS)
-    assert publication.read(tmp_path / FACTS) == told
+    assert publishing.read(tmp_path / FACTS) == told
     assert facts.parse(tmp_path / FACTS)["schema"] == "foreframe/publication"

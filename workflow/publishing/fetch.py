@@ -11,14 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from foreframe.artefacts import atomic
-from foreframe.artefacts.digest import BLOCK
 from foreframe.errors import UserError
-from workflow import dag, manifest, publication, storage, studies
-from workflow.publication import ABOUT, CARD, FACTS, SUMS, Publication
-from workflow.storage import Shelf
+from workflow import dag, manifest, publishing, storage, studies
+from workflow.publishing import ABOUT, CARD, FACTS, SUMS, Publication, shelf
+from workflow.publishing.shelf import AT_ONCE, Shelf
 from workflow.verification import study as record
 
-AT_ONCE = 8  # files on their way
 LISTED = 3  # paths that a message names
 
 
@@ -33,7 +31,7 @@ def run(root: Path, source: Shelf) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for path in ABOUT:
             _take(source, path, sums[path], Path(scratch))
-        told = publication.read(Path(scratch, FACTS))
+        told = publishing.read(Path(scratch, FACTS))
     wanted = {path: checksum for path, checksum in sums.items() if path not in ABOUT}
     _check_paths(root, told, wanted)
     missing = _missing(root, told, wanted)
@@ -46,8 +44,7 @@ def run(root: Path, source: Shelf) -> None:
 
 def _sums(source: Shelf) -> Mapping[str, str]:
     try:
-        with source.reading(SUMS) as file:
-            text = file.read().decode()
+        text = b"".join(source.blocks(SUMS)).decode()
     except FileNotFoundError:
         raise UserError(
             f"{source.name} holds no finished publication: {SUMS} is missing."
@@ -66,8 +63,8 @@ def _take(source: Shelf, path: str, checksum: str, root: Path) -> None:
     found = hashlib.sha256()
     try:
         with atomic.writing(root / path) as temporary:
-            with source.reading(path) as file, temporary.open("wb") as out:
-                while block := file.read(BLOCK):
+            with temporary.open("wb") as out:
+                for block in source.blocks(path):
                     found.update(block)
                     out.write(block)
             if found.hexdigest() != checksum:
@@ -84,7 +81,7 @@ def _check_paths(root: Path, told: Publication, wanted: Mapping[str, str]) -> No
     for name in told.studies:
         studies.named(root, name)
     known = {path for stage in dag.declared(root) for path in stage.outs}
-    known |= {*publication.settings(told.studies)}
+    known |= {*publishing.settings(told.studies)}
     unknown = sorted(wanted.keys() - known)
     if unknown:
         back = f"Go to its code: git checkout {told.commit}" if told.commit else "Get its code."
@@ -96,7 +93,7 @@ def _missing(root: Path, told: Publication, wanted: Mapping[str, str]) -> set[st
     found = {path: manifest.checksum(root / path) for path in wanted}
     differ = {path for path, checksum in wanted.items() if found[path] not in (checksum, None)}
     # What git holds can be had back, as long as it is as git has it.
-    kept = {path for path in differ if _in_git(root, path)} & {*publication.settings(told.studies)}
+    kept = {path for path in differ if _in_git(root, path)} & {*publishing.settings(told.studies)}
     in_the_way = sorted(differ - kept)
     if in_the_way:
         more = f" and {len(in_the_way) - LISTED} more" if in_the_way[LISTED:] else ""
@@ -118,20 +115,18 @@ def _cache(root: Path, wanted: Collection[str]) -> None:
         entry = folder / digest[:2] / digest[2:]
         if not entry.exists():
             manifest.vouched(root / path, digest)
-            storage.folder(entry.parent).put(root / path, entry.name)
+            shelf.here(entry.parent).put(root / path, entry.name)
             entry.chmod(0o444)  # as DVC has them
 
 
 def _in_git(root: Path, path: str) -> bool:
-    tracked = publication.git(root, "ls-files", "--error-unmatch", "--", path)
-    return (
-        tracked is not None and publication.git(root, "diff", "--quiet", "HEAD", "--", path) == ""
-    )
+    tracked = publishing.git(root, "ls-files", "--error-unmatch", "--", path)
+    return tracked is not None and publishing.git(root, "diff", "--quiet", "HEAD", "--", path) == ""
 
 
 def _words(root: Path, told: Publication, files: int, taken: int) -> list[str]:
     lines = [f"{told.study}: {files} files are as published; {taken} of them were fetched."]
-    here = publication.commit(root)
+    here = publishing.commit(root)
     if told.commit and told.commit != here:
         lines.append(
             f"Its code was that of commit {told.commit[:12]}. Stages whose code differs here would "
@@ -140,5 +135,5 @@ def _words(root: Path, told: Publication, files: int, taken: int) -> list[str]:
     lines += [f"{path}: {one['licence']}" for path, one in sorted(told.data.items())]
     report = f"reports/{told.study}/report.html"
     if (root / report).exists():
-        lines.append(f"Open {report}, and see {CARD} of the publication.")
+        lines.append(f"Open {report}, and see {CARD} of the publishing.")
     return lines

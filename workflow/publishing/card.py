@@ -7,7 +7,7 @@ from typing import Any
 from foreframe.artefacts import facts
 from foreframe.report import opening
 from workflow import index
-from workflow.publication import SUMS, Publication
+from workflow.publishing import SUMS, Publication
 
 TRAINED = "training"
 

@@ -12,15 +12,13 @@ from foreframe.artefacts import atomic, hdf5
 from foreframe.data import frames
 from foreframe.errors import UserError
 from foreframe.sources import datasets
-from workflow import card, manifest, publication, studies, verify
-from workflow.publication import FACTS, SUMS, Publication
-from workflow.storage import Shelf
+from workflow import manifest, publishing, studies, verify
+from workflow.publishing import CARD, FACTS, SUMS, Publication, card
+from workflow.publishing.shelf import AT_ONCE, Shelf
 from workflow.studies import Place
 from workflow.verification import study as record
 from workflow.verification.hashing import Tally
 from workflow.verification.study import Study
-
-AT_ONCE = 8  # files on their way to a remote
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,12 @@ def run(root: Path, name: str, to: Shelf, words: Words) -> None:
     _check(root, place, stages)
     outs = sorted(path for stage in stages for path in known.locked[stage].outs)
     names = tuple(sorted({studies.of(stage).name for stage in stages}))
-    settings = publication.settings(names)
-    _check_committed(root, settings)
+    settings = publishing.settings(names)
+    _check_committed(root, stages, known)
     told = Publication(
         study=name,
         studies=names,
-        commit=publication.commit(root),
+        commit=publishing.commit(root),
         data=_licences(root, outs, words.data),
         licence=words.licence,
     )
@@ -59,11 +57,11 @@ def run(root: Path, name: str, to: Shelf, words: Words) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         about = Path(scratch)
         told.write(about / FACTS)
-        atomic.write_text(about / publication.CARD, card.text(root, told, outs))
+        atomic.write_text(about / CARD, card.text(root, told, outs))
         sent = _send(root, to, {path: known.digest(path) for path in outs})
         for path in sums.keys() - set(outs):
             to.put(root / path, path)
-        for path in publication.ABOUT:
+        for path in publishing.ABOUT:
             to.put(about / path, path)
             sums[path] = _there(about, path)
         lines = "".join(f"{manifest.line(sums[path], path)}\n" for path in sorted(sums))
@@ -94,16 +92,30 @@ def _check(root: Path, place: Place, stages: Sequence[str]) -> None:
         )
 
 
-def _check_committed(root: Path, settings: Sequence[str]) -> None:
-    """Refuse code that nobody else can have; parameters and locks come with the publication."""
-    status = publication.git(root, "status", "--porcelain", "-z", "--untracked-files=no")
-    changed = [line[3:] for line in (status or "").split("\0") if line[3:]]
-    left = [path for path in changed if path not in settings and not path.endswith("dvc.lock")]
-    if left:
+def _check_committed(root: Path, stages: Sequence[str], known: Study) -> None:
+    """Refuse code that nobody else can have; parameters and locks come with the publication.
+
+    Files that are new count where a stage reads them: a note that lies about is nobody's code.
+    """
+    status = ("status", "--porcelain", "-z", "--no-renames")
+    places = studies.places(root)
+    own = {*publishing.settings([place.name for place in places])}
+    changed = {*_paths(root, *status, "--untracked-files=no")} - own
+    read = {path for stage in stages for path in known.locked[stage].deps}
+    for path in _paths(root, *status, "--untracked-files=all"):
+        if read & {path, *map(str, Path(path).parents)}:
+            changed.add(path)
+    if changed:
         raise UserError(
-            f"{left[0]} differs from the last commit, so nobody else has the code that ran. "
+            f"{min(changed)} differs from the last commit, so nobody else has the code that ran. "
             "Commit it, or take it back, and publish again."
         )
+
+
+def _paths(root: Path, *words: str) -> list[str]:
+    """Return the paths of what git lists, each after two letters and a space."""
+    listed = publishing.git(root, *words) or ""
+    return [line[3:] for line in listed.split("\0") if line]
 
 
 def _licences(root: Path, outs: Sequence[str], said: str) -> dict[str, dict[str, str]]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from foreframe.artefacts import facts
 from foreframe.errors import UserError
-from workflow import storage, studies
-from workflow.storage import Shelf
+from workflow import studies
+from workflow.publishing import shelf
+from workflow.publishing.shelf import Shelf
 
 CARD = "README.md"
 FACTS = "publication.json"
@@ -65,10 +66,10 @@ def place(root: Path, folder: Path | None, remote: str, study: str) -> Shelf:
         UserError: neither is named, or DVC knows no such remote.
     """
     if folder is not None:
-        return storage.folder(folder)
+        return shelf.here(folder)
     if not remote:
         raise UserError("Where? Name a folder, or one of DVC's remotes by --remote.")
-    return storage.shelf(root, remote, REMOTE, study)
+    return shelf.far(root, remote, REMOTE, study)
 
 
 def settings(names: Iterable[str]) -> tuple[str, ...]:
