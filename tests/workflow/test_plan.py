@@ -67,14 +67,16 @@ def test_what_is_kept_on_the_meta_device_is_what_a_real_pass_keeps(batch: int) -
 
 
 def test_more_clips_keep_more_and_weights_do_not_count() -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(10, 20, bias=False), torch.nn.Tanh())
+    # The second layer's weight is kept for the gradient of what it is given.
+    layers = torch.nn.Linear(10, 20, bias=False), torch.nn.Tanh(), torch.nn.Linear(20, 5)
+    model = torch.nn.Sequential(*layers)
     found = []
     for clips in (1, 4):
         kept = plan.Kept(model)
         with kept:
             model(torch.ones(clips, 10))
         found.append(kept.bytes)
-    # The input, for the weight's gradient, and what tanh gave, for its own.
+    # The input, for the first weight's gradient; what tanh gave, for its own and the second's.
     assert found == [4 * (10 + 20), 4 * 4 * (10 + 20)]
 
 
