@@ -1,9 +1,7 @@
 """Stage train_classifier: fits a classifier to the labels of all training clips."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import torch
+from typing import Annotated
 
 from foreframe import classifiers
 from foreframe.classifiers import Classifier, ClassifierSettings, Given
@@ -14,12 +12,6 @@ from foreframe.models.learning import Lesson
 from foreframe.running import stage
 
 NAME = "train_classifier"
-
-
-def one_clip(network: Classifier) -> dict[str, Any]:
-    """Return what a classifier learns from of one clip, without numbers, on the meta device."""
-    label = torch.empty(1, dtype=torch.int64, device="meta")
-    return {"x": network.given.shape.clip(), "labels": {network.settings.label: label}}
 
 
 def facts(network: Classifier) -> dict[str, tuple[str, ...]]:

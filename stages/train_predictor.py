@@ -30,8 +30,6 @@ def one_clip(network: LearnedPredictor) -> dict[str, Any]:
     if given.labels:
         label = torch.empty(1, dtype=torch.int64, device="meta")
         batch["labels"] = dict.fromkeys(given.labels, label)
-    if (labelled := network.settings.labelled) is not None:
-        batch["partners"] = {"x": x, "labels": {labelled.label: label}}
     return batch
 
 
@@ -89,15 +87,14 @@ def main(
     Raises:
         UserError: the predictor is given actions or labels that the data lack.
     """
-    acts, labelled = predictor.actions == "input", predictor.labelled
-    named = predictor.labels if labelled is None else (*predictor.labels, labelled.label)
+    acts = predictor.actions == "input"
 
     def given(lesson: Lesson) -> Given:
-        known = lesson.known_classes(named)
+        known = lesson.known_classes(predictor.labels)
         return Given(lesson.shape, lesson.actions if acts else (), known)
 
     files = learning.Files(frames, split, normalization)
-    task = learning.Task(NAME, predictor, files, given, facts, acts, predictor.labels, labelled)
+    task = learning.Task(NAME, predictor, files, given, facts, acts, predictor.labels)
     learning.learn(learned.ROLE, task, seed=seed, compute=compute, model=model, record=record)
 
 

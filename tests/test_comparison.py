@@ -23,9 +23,8 @@ from workflow import dag, preset, runs
 
 FOLDER = smoke.ROOT / "studies/comparison"
 CHANNELS = {"road": 3, "digits": 1}
-# Kinds that predict no frames of a road: waves are states, some make single pictures, and games are
-# about clips of their own.
-ELSEWHERE = {"sequence_vae", "ali", "gan", "vae", "feature_flow", "rali"}
+# Kinds that predict no frames of a road: waves are states.
+ELSEWHERE = {"sequence_vae"}
 
 
 @functools.cache

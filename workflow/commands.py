@@ -201,15 +201,3 @@ def data(options: argparse.Namespace) -> int:
         return datasets.check(options.name, PARAMS, options.folder)
     datasets.show(PARAMS)
     return 0
-
-
-def label(options: argparse.Namespace) -> int:
-    """Show a person clips without names, or score what was answered."""
-    from workflow import label
-
-    if options.action == "score":
-        label.score(options.out)
-        return 0
-    paths = (options.frames.as_posix(), options.split.as_posix())
-    label.write(label.Asked(*paths, options.label, options.each, options.seed), options.out)
-    return 0

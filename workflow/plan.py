@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe import autoencoders, priors
 from foreframe.autoencoders import Autoencoder
@@ -20,11 +22,13 @@ from foreframe.config import study
 from foreframe.config.study import Resolved
 from foreframe.errors import UserError
 from foreframe.models import Model, Shape, SingleLoss
-from foreframe.networks.recomputed import recomputing
 from foreframe.predictors import learned
-from foreframe.running import memory
-from stages import train_prior
-from workflow import costs, dag, passes, preset, studies
+from foreframe.predictors.learned import LearnedPredictor
+from foreframe.priors import Prior
+from foreframe.randomness import generator
+from foreframe.training.objective import Moment
+from stages import train_predictor, train_prior
+from workflow import costs, dag, preset, studies
 from workflow.dag import Declared
 from workflow.studies import Place
 
@@ -53,8 +57,7 @@ class Planned:
         steps: of all phases, where these are not counted in epochs.
         operations: of a step, forwards and backwards, of the largest batch.
         weights: bytes of weights, their gradients, and what the optimiser keeps of each.
-        activations: bytes that are kept of a shard's forward pass for its backward pass.
-        recomputed: those that are kept where blocks are computed again (`networks.recomputed`).
+        activations: bytes that are kept of a step's forward pass for its backward pass.
         hours: of all steps on a GPU, or of one step times 1,000 where the steps are not known.
         why: why something is not known, in words.
     """
@@ -66,7 +69,6 @@ class Planned:
     operations: int | None = None
     weights: int | None = None
     activations: int | None = None
-    recomputed: int | None = None
     hours: float | None = None
     why: str = ""
 
@@ -126,7 +128,7 @@ def lines(rows: Sequence[Planned], gpu: str, precision: str) -> Iterator[str]:
     width = max((len(row.stage) for row in rows), default=0)
     yield (
         f"{'stage':{width}}{'parameters':>14}{'batch':>7}{'steps':>9}{'operations':>12}"
-        f"{'weights':>10}{'activations':>13}{'recomputed':>12}{'hours':>10}"
+        f"{'weights':>10}{'activations':>13}{'hours':>10}"
     )
     for row in rows:
         if row.parameters is None:
@@ -136,13 +138,11 @@ def lines(rows: Sequence[Planned], gpu: str, precision: str) -> Iterator[str]:
         yield (
             f"{row.stage:{width}}{row.parameters:>14,}{row.batch:>7}"
             f"{'-' if row.steps is None else row.steps:>9}{costs.scaled(row.operations):>12}"
-            f"{costs.size(row.weights):>10}{costs.size(row.activations):>13}"
-            f"{costs.size(row.recomputed):>12}{hours:>10}"
+            f"{costs.size(row.weights):>10}{costs.size(row.activations):>13}{hours:>10}"
         )
     yield (
         "Operations are of a step, forwards and backwards; weights are theirs, their gradients' "
-        "and the optimiser's bytes; activations what a shard of a step keeps for its way back, "
-        f"recomputed what it keeps with {memory.NAME}={memory.RECOMPUTED}."
+        "and the optimiser's bytes; activations what a step keeps for its backward pass."
     )
     yield (
         f"Hours are those of one {gpu} that reaches {REACHED:.0%} of its peak in {precision}; "
@@ -191,25 +191,89 @@ def _row(scene: Scene, stage: Declared, peak: float) -> Planned:
     parameters = sum(part.numel() for part in model.parameters())
     kept = sum(2 + _moments(player.kind) for player in plan.players.values()) / len(plan.players)
     weights = int(NUMBER * (parameters * kept + (parameters if plan.average is not None else 0)))
-    shard = batch // plan.shards
-    counted = passes.pass_of(model, shard)
+    counted = pass_of(model, batch)
     if counted is None:
         why = "several players" if not isinstance(model, SingleLoss) else "its loss needs numbers"
-        return Planned(stage.name, model.trainable(), batch, total, weights=weights, why=why)
+        return Planned(stage.name, model.trainable(), batch, total, None, weights, None, None, why)
     forward, activations = counted
-    with recomputing():
-        again = passes.pass_of(model, shard)
-    assert again is not None
-    work = costs.PASSES * forward * plan.shards
+    work = costs.PASSES * forward
     hours = work * (1000 if total is None else total) / (REACHED * peak) / 3600
-    return Planned(
-        stage.name, model.trainable(), batch, total, work, weights, activations, again[1], hours
-    )
+    return Planned(stage.name, model.trainable(), batch, total, work, weights, activations, hours)
 
 
 def _moments(kind: str) -> int:
     """Return how many numbers an optimiser keeps of each weight."""
     return {"adam": 2, "adamw": 2, "rmsprop": 2, "sgd": 1}[kind]
+
+
+def pass_of(model: Model, batch: int) -> tuple[int, int] | None:
+    """Return the operations of a forward pass of a batch, and the bytes that it keeps.
+
+    None where that cannot be counted: a loss has none on the meta device that looks at its numbers.
+    """
+    if not isinstance(model, SingleLoss):
+        return None
+    saved = Kept(model)
+    try:
+        with FlopCounterMode(display=False) as counter, saved:
+            model.loss(example(model, batch), _moment())
+    except RuntimeError as error:
+        if "meta" not in str(error):
+            raise
+        return None
+    return counter.get_total_flops(), saved.bytes
+
+
+def example(model: Model, batch: int) -> dict[str, Any]:
+    """Return a batch as a model's loss takes it, without numbers, on the meta device."""
+    if isinstance(model, Autoencoder):
+        one: Any = {"x": model.given.clip()}
+    elif isinstance(model, Prior):
+        one = train_prior.one_clip(model)
+    else:
+        assert isinstance(model, LearnedPredictor)
+        one = train_predictor.one_clip(model)
+    return _of_many(one, batch)
+
+
+def _of_many(value: Any, count: int) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _of_many(each, count) for name, each in value.items()}
+    assert isinstance(value, Tensor)
+    return value.new_empty((count, *value.shape[1:]))
+
+
+def _moment() -> Moment:
+    return Moment(0, 1, 0, 0, 1, generator(0, "plan"))
+
+
+class Kept(torch.autograd.graph.saved_tensors_hooks):
+    """Counts the bytes that a forward pass keeps for the backward pass, each memory once.
+
+    Weights are kept anyway and do not count.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(self._note, lambda kept: kept)
+        self._own = {_memory(part) for part in (*model.parameters(), *model.buffers())}
+        self._seen: dict[int, int] = {}
+        self._held: list[Tensor] = []  # so that no memory is given to another tensor meanwhile
+
+    @property
+    def bytes(self) -> int:
+        """What was kept so far."""
+        return sum(self._seen.values())
+
+    def _note(self, tensor: Tensor) -> Tensor:
+        place = _memory(tensor)
+        if place not in self._own and place not in self._seen:
+            self._seen[place] = tensor.untyped_storage().nbytes()
+            self._held.append(tensor)
+        return tensor
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
 
 
 class _UnknownError(Exception):
@@ -272,13 +336,8 @@ def _predictor(scene: Scene, options: Options) -> Model:
         return learned.ROLE.build(settings, learned.Given(shape, (), {}))
 
 
-def _classifier(scene: Scene, options: Options) -> Model:
-    raise _UnknownError("how many classes a label has is known once the data are collected")
-
-
 BUILDERS: Mapping[str, Callable[[Scene, Options], Model]] = {
     "train_autoencoder": _autoencoder,
     "train_prior": _prior,
     "train_predictor": _predictor,
-    "train_classifier": _classifier,
 }

@@ -7,7 +7,7 @@ for. A kind with several players or phases has a `Plan` in its settings instead.
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from foreframe.config.base import Strict
 
@@ -16,17 +16,6 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-def _is_power_of_two(number: int) -> int:
-    if number & (number - 1):
-        raise ValueError(f"{number} is no power of two. Choose 1, 2, 4, ...")
-    return number
-
-
-# Into how many shards each batch is cut, which go through the network one by one and may be
-# computed by as many processes. Its gradient is summed in another order than that of a whole.
-Shards = Annotated[int, Field(ge=1, le=65536), AfterValidator(_is_power_of_two)]
 
 # The one player of `Training`.
 MODEL = "model"
@@ -135,7 +124,6 @@ class Plan(Strict):
     patience: Count | None  # validations of the last phase without a new lowest, then it ends
     diverging: Literal["stop", "record"]
     log_every: Count
-    shards: Shards
 
     def plan(self) -> Self:
         """Return this, as `Training.plan` does of what it stands for."""
@@ -152,16 +140,6 @@ class Plan(Strict):
                 raise ValueError(
                     f"The schedule of the player {name} waits for a value to fall. Name it in "
                     "judge, or choose another schedule."
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _shards_fit(self) -> Self:
-        for phase in self.phases:
-            if phase.batch_size % self.shards:
-                raise ValueError(
-                    f"A batch of {phase.batch_size} has no {self.shards} equal shards. Let shards "
-                    "divide batch_size."
                 )
         return self
 
@@ -208,12 +186,6 @@ class Training(Strict):
     warmup_steps: Natural
     log_every: Count  # steps that one row of the curve averages
     diverging: Literal["stop", "record"]  # a loss that is not finite: an error, or a result
-    shards: Shards
-
-    @model_validator(mode="after")
-    def _has_a_plan(self) -> Self:
-        self.plan()
-        return self
 
     def plan(self) -> Plan:
         """Return what this stands for: one player in one phase, the last weights its result."""
@@ -244,5 +216,4 @@ class Training(Strict):
             patience=None,
             diverging=self.diverging,
             log_every=self.log_every,
-            shards=self.shards,
         )

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
 
 SLOPE = 0.2  # of the LeakyReLU
@@ -106,7 +105,7 @@ def _deviation(x_BCHW: Tensor, rows: int) -> Tensor:
     return found[:, None].expand(-1, rows).flatten()
 
 
-class SelfAttention(Recomputed):
+class SelfAttention(nn.Module):
     """x + gamma * o, where o at a position is a mean over all of them (Coppock 2020, Fig. 3.4).
 
     s_ij = f(x_i) . g(x_j), b_ji = softmax over i, o_j = W_v sum_i b_ji h(x_i); f, g and h have an

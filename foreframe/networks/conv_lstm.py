@@ -10,7 +10,6 @@ Shapes: B rows, I channels of the input, C of the state, H rows and W columns of
 import torch
 from torch import Tensor, nn
 
-from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
 
 # What a cell keeps: the state h that is seen and the memory c, (B,C,H,W) each.
@@ -19,7 +18,7 @@ Pair = tuple[Tensor, Tensor]
 KERNEL = 3
 
 
-class ConvLSTM(Recomputed):
+class ConvLSTM(nn.Module):
     """One convolution of [x; h] gives all gates; 36 (I + C) C + 4 C weights with a 3x3 kernel.
 
     i, f, o = sigmoid, g = tanh of it; c' = f c + i g, h' = o tanh(c').
@@ -42,7 +41,7 @@ class ConvLSTM(Recomputed):
         return o.sigmoid() * c_BCHW.tanh(), c_BCHW
 
 
-class NormalizedConvLSTM(Recomputed):
+class NormalizedConvLSTM(nn.Module):
     """Gates GN(conv(x)) + GN(conv(h)), memory c' = GN(f c + i g); GN has a scale and a shift.
 
     Both convolutions have a bias too: with them the thesis's parameter counts come out exactly.

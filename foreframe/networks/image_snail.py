@@ -18,7 +18,6 @@ from torch.nn.utils.parametrizations import weight_norm
 from foreframe.networks.attention import CausalHeads, coordinates
 from foreframe.networks.causal import CausalConv3d, CausalEmbedding, SummedEmbeddings
 from foreframe.networks.dropout import NONE, Dropout
-from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.snail import GatedResidualLayer, Grid
 
 AXES = 2  # of positions that attention and the blocks' ends are told
@@ -78,7 +77,7 @@ class Lookback(nn.Module):
         return joined
 
 
-class PixelBlock(Recomputed):
+class PixelBlock(nn.Module):
     """Gated layers, then a look back, or a 1x1x1 convolution; both are told positions."""
 
     def __init__(
@@ -160,7 +159,7 @@ class PixelTrunk(nn.Module):
         return functional.elu(x)
 
 
-class ConditionNetwork(Recomputed):
+class ConditionNetwork(nn.Module):
     """What the codes above say: a 3x3 convolution, gated layers, each vector on its own square."""
 
     def __init__(self, codes: int, channels: int, layers: int) -> None:

@@ -19,7 +19,6 @@ from torch.nn import functional
 from foreframe.networks.conv_lstm import ConvLSTM, NormalizedConvLSTM, Pair
 from foreframe.networks.gaussian import SMALLEST, Gaussian
 from foreframe.networks.pooling import enlarge
-from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.residual_frames import SilentNorm, Style, normalized
 
 Cell = ConvLSTM | NormalizedConvLSTM
@@ -85,7 +84,7 @@ class StartingState(nn.Module):
         return h_BCHW, c_BCHW
 
 
-class Level(Recomputed):
+class Level(nn.Module):
     """The distribution of the latent of one resolution, of features and the latents above."""
 
     def __init__(self, layout: Layout, size: int) -> None:

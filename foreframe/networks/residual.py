@@ -6,8 +6,6 @@ Shapes: B batch, C channels, T time, H height, W width.
 
 from torch import Tensor, nn
 
-from foreframe.networks.recomputed import Recomputed
-
 Kernel = tuple[int, int, int]
 
 
@@ -30,7 +28,7 @@ class ResidualLayer(nn.Module):
         return x_BCTHW + self.gather(hidden)
 
 
-class ResidualStack(Recomputed, nn.Sequential):
+class ResidualStack(nn.Sequential):
     """`layers` residual layers and a closing ReLU; 0 layers leave the ReLU alone."""
 
     def __init__(self, channels: int, hidden: int, layers: int, kernel: Kernel) -> None:

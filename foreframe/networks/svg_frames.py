@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.networks.pooling import enlarge, maxima
-from foreframe.networks.recomputed import Recomputed
 
 Backbone = Literal["dcgan", "vgg"]
 
@@ -39,7 +38,7 @@ def widths(rows: int, width: int) -> list[int]:
     return [width * min(2**stage, WIDEST) for stage in range(stages)]
 
 
-class FrameEncoder(Recomputed):
+class FrameEncoder(nn.Module):
     """A frame to a vector within (-1, 1), and features at every resolution."""
 
     def __init__(
@@ -64,7 +63,7 @@ class FrameEncoder(Recomputed):
         return self.head(x_BCHW).flatten(1), skips
 
 
-class FrameDecoder(Recomputed):
+class FrameDecoder(nn.Module):
     """A vector to a frame within (0, 1), given features at every resolution."""
 
     def __init__(

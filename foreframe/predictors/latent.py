@@ -124,8 +124,7 @@ class Latent(Predictor):
         the next, so their actions are zeros. Beyond one window the last given length of frames
         becomes the context, code for code, and the window moves on.
         """
-        given = context.told(self, draws.seed, lambda: self._begun(context))
-        rows = context.places(draws)
+        given, rows = self._begun(context), context.places(draws)
         begun = {level: codes[rows] for level, codes in given.items()}
         led = self._led(context, rows)
         frames: list[Tensor] = []

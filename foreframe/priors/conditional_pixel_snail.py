@@ -20,7 +20,6 @@ from torch.nn import functional
 from foreframe.config.training import Training
 from foreframe.errors import UserError
 from foreframe.networks import causal
-from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.snail import GatedResidualLayer, Trunk
 from foreframe.priors import Given, PriorSettings
 from foreframe.priors.snail import Box, SnailPrior
@@ -59,7 +58,7 @@ class Settings(PriorSettings):
         return self
 
 
-class ConditionStack(Recomputed):
+class ConditionStack(nn.Module):
     """The given codes, enlarged by two along each axis, then gated residual layers."""
 
     def __init__(self, codes: int, width: int, layers: int, kernel: causal.Kernel, outputs: int):

@@ -61,16 +61,12 @@ class Mover:
         groups = [] if self._optimizer is None else self._optimizer.param_groups
         return [weight for group in groups for weight in group["params"]]
 
-    def gradient(self, loss: Tensor, *, again: bool) -> list[Tensor | None]:
-        """Return the gradient of a scalar by the weights, None for those that it does not reach.
+    def gradient(self, loss: Tensor, *, again: bool) -> Tensor:
+        """Work out the gradient of a scalar by the weights; return its norm over all of them.
 
         `again`: the graph of `loss` will be needed once more, by another player.
         """
-        weights = self.weights
-        return [*torch.autograd.grad(loss, weights, retain_graph=again, allow_unused=True)]
-
-    def adopt(self, gradients: Sequence[Tensor | None]) -> Tensor:
-        """Take a gradient as the one to be followed; return its norm over all weights, a scalar."""
+        gradients = torch.autograd.grad(loss, self.weights, retain_graph=again, allow_unused=True)
         for weight, found in zip(self.weights, gradients, strict=True):
             weight.grad = None if found is None else _laid_out(found, weight)
         known = [weight.grad for weight in self.weights if weight.grad is not None]

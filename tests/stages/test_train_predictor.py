@@ -20,10 +20,7 @@ from tests.foreframe.models.every import KINDS
 from tests.foreframe.predictors import moving, sequential, test_prednet, test_srnn
 from tests.toys import predictor as toy
 
-# Games have a loss for each player, and so no cost of one.
-NAMES = sorted(
-    name for role, name in KINDS if role == learned.SCHEMA and name not in ("ali", "gan")
-)
+NAMES = sorted(name for role, name in KINDS if role == learned.SCHEMA)
 
 
 def made(name: str) -> Any:
@@ -56,7 +53,7 @@ def test_a_step_of_training_takes_as_much_for_each_of_its_clips(name: str) -> No
     assert once > 0 if name in ("rfn", "glow") else once == 0
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "vae"])  # of one frame
+@pytest.mark.parametrize("name", NAMES)
 def test_every_further_frame_of_a_clip_takes_the_same(name: str) -> None:
     network = made(name)
     counts = [cost(longer(network, frames)) for frames in (4, 5, 6)]
@@ -115,7 +112,7 @@ def test_a_loss_that_looks_at_its_numbers_has_no_count(monkeypatch: pytest.Monke
     training: dict[str, Any] = {
         "optimizer": "adam", "learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 2,
         "epochs": 1, "gradient_clip": None, "schedule": "constant", "warmup_steps": 0,
-        "log_every": 1, "diverging": "stop", "shards": 1,
+        "log_every": 1, "diverging": "stop",
     }  # fmt: skip
     chosen: dict[str, Any] = {"kind": "toy", "view": view, "actions": "none", "labels": ()}
     network = toy.build(

@@ -15,7 +15,7 @@ from foreframe.models import Shape
 from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from tests import smoke
-from workflow import costs, passes, plan, preset, studies
+from workflow import costs, plan, preset, studies
 
 ROOT = smoke.ROOT
 
@@ -58,8 +58,8 @@ def test_what_is_kept_on_the_meta_device_is_what_a_real_pass_keeps(batch: int) -
     real.initialize(generator(0, "weights"))
     with torch.device("meta"):
         empty = autoencoders.build(settings, real.given)
-    counted = passes.pass_of(empty, batch)
-    kept = passes.Kept(real)
+    counted = plan.pass_of(empty, batch)
+    kept = plan.Kept(real)
     x = generator(0, "clips").normal((batch, 3, settings.view.frames, 32, 32))
     with kept:
         real.loss({"x": x}, Moment(0, 1, 0, 0, 1, generator(0, "step")))
@@ -72,7 +72,7 @@ def test_more_clips_keep_more_and_weights_do_not_count() -> None:
     model = torch.nn.Sequential(*layers)
     found = []
     for clips in (1, 4):
-        kept = passes.Kept(model)
+        kept = plan.Kept(model)
         with kept:
             model(torch.ones(clips, 10))
         found.append(kept.bytes)

@@ -26,7 +26,6 @@ TRAINING: dict[str, Any] = {
     "warmup_steps": 0,
     "log_every": 2,
     "diverging": "stop",
-    "shards": 1,
 }
 THESIS: dict[str, Any] = {
     "kind": "vqvae",

@@ -30,7 +30,6 @@ TRAINING = Training(
     warmup_steps=0,
     log_every=1,
     diverging="stop",
-    shards=1,
 )
 
 

@@ -69,13 +69,7 @@ def test_a_key_that_a_row_has_not_is_refused(tmp_path: Path) -> None:
         thesis.load([path])
 
 
-STUDIES = [
-    "driving",
-    "driving_thesis",
-    "recurrent_flows",
-    "hierarchical_vrnn",
-    "adversarial_video",
-]
+STUDIES = ["driving", "driving_thesis", "recurrent_flows", "hierarchical_vrnn"]
 
 
 @pytest.mark.parametrize("study", STUDIES)

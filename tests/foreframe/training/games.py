@@ -31,7 +31,7 @@ def phase(**changes: Any) -> Phase:
 def plan(**changes: Any) -> Plan:
     values: dict[str, Any] = {"phases": (phase(steps=6),), "players": {"model": sgd()}}
     values |= {"average": None, "validate_every": None, "judge": None, "patience": None}
-    return Plan(**{**values, "diverging": "stop", "log_every": 2, "shards": 1, **changes})
+    return Plan(**{**values, "diverging": "stop", "log_every": 2, **changes})
 
 
 COMMON: dict[str, Any] = {
@@ -62,7 +62,7 @@ def follower(model: nn.Module, **changes: Any) -> Callable[[Tensor], None]:
     mover = Mover(adam(**{"kind": "adamw", "weight_decay": 0.01, **changes}))
     mover.take(Player("model", (model,)).weights(), restart=False)
     return lambda loss: mover.follow(
-        mover.adopt(mover.gradient(loss, again=False)), mover.settings.learning_rate
+        mover.gradient(loss, again=False), mover.settings.learning_rate
     )
 
 

@@ -26,7 +26,7 @@ def follow(settings: OptimizerSettings, penalty: float = 0.0) -> Tensor:
     mover.take([weight], restart=False)
     for _ in range(STEPS):
         loss = weight.pow(3).sum() + 0.5 * penalty * weight.square().sum()
-        mover.follow(mover.adopt(mover.gradient(loss, again=False)), RATE)
+        mover.follow(mover.gradient(loss, again=False), RATE)
     return weight.detach()
 
 
@@ -114,8 +114,7 @@ def test_clip_is_on_the_norm_over_all_weights(clip: float | None, length: float)
     weights = [nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
     mover = Mover(sgd(clip=clip))
     mover.take(weights, restart=False)
-    loss = 3 * weights[0].sum() + 4 * weights[1].sum()
-    norm = mover.adopt(mover.gradient(loss, again=False))
+    norm = mover.gradient(3 * weights[0].sum() + 4 * weights[1].sum(), again=False)
     mover.follow(norm, 1.0)
     assert norm.item() == 5.0
     moved = torch.cat([weight.detach() for weight in weights])
@@ -132,7 +131,7 @@ def test_a_weight_that_the_loss_does_not_reach_does_not_decay() -> None:
     reached, other = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
     mover = Mover(adam(kind="adamw", weight_decay=0.5))
     mover.take([reached, other], restart=False)
-    mover.follow(mover.adopt(mover.gradient(reached.sum(), again=False)), RATE)
+    mover.follow(mover.gradient(reached.sum(), again=False), RATE)
     assert reached.item() < 1.0 == other.item()
 
 
