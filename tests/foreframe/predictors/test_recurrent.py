@@ -1,6 +1,7 @@
 """What all predictors that go frame by frame share, by a model that can be worked out by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -120,8 +121,34 @@ def context(count: int = 2, given: int = 2) -> Context:
     return Context(clips(count, given), list(range(10, 10 + count)))
 
 
+class Crowded(Brightness):
+    """What it says depends on how many rows it is given, as last bits of a convolution may."""
+
+    def advance(
+        self, state: Tensor, time: int, options: LatentOptions, noise: Noise
+    ) -> tuple[Tensor, Tensor]:
+        frame, _ = super().advance(state, time, options, noise)
+        frame = frame + 0.01 * len(frame)
+        return frame, frame
+
+    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
+        found = super().terms(x_BCTHW, given, noise)
+        return replace(found, nll=found.nll + len(x_BCTHW))
+
+
+def test_what_a_future_costs_does_not_depend_on_how_many_are_scored() -> None:
+    model, known = Crowded(settings()), context(1)
+    future = clips(1, 5)[:, 2:]
+    several = Draws.each(0, known.numbers, range(WIDTH + 1))
+    together = model.likelihood(known, future, several).values
+    for row in (0, WIDTH):
+        assert torch.equal(
+            model.likelihood(known, future, several.of([row])).values, together[row : row + 1]
+        )
+
+
 def test_a_future_does_not_depend_on_what_else_is_asked_for() -> None:
-    model, known = Brightness(settings()), context()
+    model, known = Crowded(settings()), context()
     draws = Draws.each(0, known.numbers, range(WIDTH + 1))
     together = model.predict(known, 3, DRAWN, draws).frames
     for rows in ([3], [WIDTH + 4, 0], list(reversed(range(len(draws))))):
