@@ -16,29 +16,22 @@ of that of `stored`. OUT.json gets all of it.
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from benchmarks import limits
+from benchmarks import apart, limits
+from benchmarks.apart import MIB
 from foreframe.artefacts import facts
 from foreframe.networks.flows.level import Level, Memory
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
 
 CONDITION = 16
-MIB = 2**20
-# For glibc.
-GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}
-KEEPING = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 
 
 @dataclass(frozen=True)
@@ -89,33 +82,16 @@ def measure(size: Size) -> dict[str, float]:
     torch.set_num_threads(1)
     level, (x_BCHW, condition) = size.level(), size.inputs(size.batch)
     optimizer = torch.optim.Adam(level.parameters(), lr=1e-4)
-    before, times = _peak(), []
+    before, times = apart.peak(), []
     for _ in range(size.repeats):
         start = time.process_time()
         optimizer.zero_grad()
         loss(level, x_BCHW, condition).backward()
         optimizer.step()
         times.append(time.process_time() - start)
-    peak = _peak()
+    peak = apart.peak()
     row = saved(size, 2) - saved(size, 1)
     return {"saved": row, "peak": peak, "above": peak - before, "step": min(times)}
-
-
-def _peak() -> int:
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _children(size: Size) -> dict[str, float]:
-    needed, timed = (_child(size, allocator) for allocator in (GIVING_BACK, KEEPING))
-    return {**needed, "step": timed["step"]}
-
-
-def _child(size: Size, allocator: dict[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.flows", "--only", json.dumps(asdict(size))]
-    run = subprocess.run(
-        command, env={**os.environ, **allocator}, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(run.stdout)
 
 
 def _line(memory: str, steps: int, found: dict[str, float]) -> str:
@@ -145,7 +121,7 @@ def main() -> None:
                 memory, steps, options.batch, options.channels, options.side, options.hidden,
                 options.repeats,
             )  # fmt: skip
-            found = _children(size)
+            found = apart.measured("benchmarks.flows", size)
             known = best.setdefault((memory, steps), found)
             best[memory, steps] = {name: min(known[name], found[name]) for name in found}
     growth = _growth(best, min(options.steps), max(options.steps))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe import kinds
@@ -32,7 +33,7 @@ ADAM |= {"schedule": "constant", "warmup_steps": 0}
 PHASE: dict[str, Any] = {"steps": STEPS, "epochs": None, "batch_size": BATCH, "frames": None}
 PHASE |= {"players": None, "restart_optimizers": False}
 PLAN: dict[str, Any] = {"phases": (PHASE,), "players": {MODEL: ADAM}, "average": None}
-PLAN |= {"validate_every": None, "judge": None, "patience": None, "diverging": "stop"}
+PLAN |= {"validate_every": None, "judge": None, "patience": None, "diverging": "stop", "shards": 1}
 PLAN |= {"log_every": 10}
 
 LATENTS: dict[str, Any] = {"free_bits": 0.0}
@@ -142,6 +143,15 @@ def predictor(kind: str, rows: int = ROWS, **changes: Any) -> Recurrent[Any]:
     return found
 
 
+def clips(model: Recurrent[Any], count: int) -> dict[str, Tensor]:
+    """Return a batch of clips of noise as a predictor takes them."""
+    shape = model.given.shape
+    size = (count, shape.frames, shape.height, shape.width, 1)
+    grey = generator(0, "clips").integers(0, 256, size).to(torch.uint8)
+    frames_BTHWC = grey.expand(-1, -1, -1, -1, 3)
+    return {"x": model.scaling.inward(frames_BTHWC, generator(0, "dequantise"))}
+
+
 class Lesson:
     """The training step of a predictor, as the loop takes it, on one batch.
 
@@ -154,11 +164,7 @@ class Lesson:
         self._objective = model.objective()
         self._mover = Mover(Adam.model_validate(ADAM))
         self._mover.take(self._objective.players[0].weights(), restart=False)
-        shape = model.given.shape
-        size = (batch, shape.frames, shape.height, shape.width, 1)
-        grey = generator(0, "clips").integers(0, 256, size).to(torch.uint8)
-        frames_BTHWC = grey.expand(-1, -1, -1, -1, 3)
-        self._batch = {"x": model.scaling.inward(frames_BTHWC, generator(0, "dequantise"))}
+        self._batch = clips(model, batch)
         model.train()
         with torch.no_grad():
             self._objective.start(self._batch, self._moment(0))
@@ -169,7 +175,9 @@ class Lesson:
     def take(self) -> None:
         """Take a step."""
         loss = self._losses()["loss"]
-        self._mover.follow(self._mover.gradient(loss, again=False), ADAM["learning_rate"])
+        gradient = self._mover.gradient(loss, again=False)
+        norm = self._mover.adopt(gradient)
+        self._mover.follow(norm, ADAM["learning_rate"], ADAM["weight_decay"])
         self._step += 1
 
     def _losses(self) -> Mapping[str, torch.Tensor]:

@@ -5,6 +5,7 @@ any, are drawn as the first choice of a sampling that reports show.
 """
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -62,23 +63,31 @@ def main(
     device = prepare(compute)
     predictor = loading.load(models, normalization, device)
     drawings = sampling.drawings(predictor.options)
-    chosen = some(choose(load_split(split), futures, found.parent.name), analysis.clips)
-    with (
-        frames_file.opening(frames) as file,
-        Clips(frames, chosen.starts, futures.frames) as clips,
-        hdf5.creating(arrays, SCHEMA, {}) as stored,
-    ):
-        subject = Subject(
-            predictor,
-            drawings[shown(drawings)].options,
-            futures,
-            chosen.numbers.tolist(),
-            clips,
-            states(file, chosen, futures.frames),
-            json.loads(file.attrs["state_names"]),
-            labels.of_clips(file, list(labels.classes(file)), chosen.starts),
-            stored,
-        )
+    runs, protocol = load_split(split), found.parent.name
+    chosen = some(choose(runs, futures, protocol), analysis.clips)
+    with ExitStack() as stack:
+        file = stack.enter_context(frames_file.opening(frames))
+        stored = stack.enter_context(hdf5.creating(arrays, SCHEMA, {}))
+
+        def about_clips(asked: FutureSettings, chosen: Continued) -> Subject:
+            return Subject(
+                predictor,
+                drawings[shown(drawings)].options,
+                asked,
+                chosen.numbers.tolist(),
+                stack.enter_context(Clips(frames, chosen.starts, asked.frames)),
+                states(file, chosen, asked.frames),
+                json.loads(file.attrs["state_names"]),
+                labels.of_clips(file, list(labels.classes(file)), chosen.starts),
+                stored,
+                other,
+            )
+
+        def other(name: str) -> Subject:
+            asked = futures.model_copy(update={"set": name, "clips": None})
+            return about_clips(asked, choose(runs, asked, protocol))
+
+        subject = about_clips(futures, chosen)
         with torch.no_grad():
             answer = kinds.find(PACKAGE, analysis.kind).analyse(subject, analysis)
     about = {

@@ -1,7 +1,9 @@
 """Stage train_classifier: fits a classifier to the labels of all training clips."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+
+import torch
 
 from foreframe import classifiers
 from foreframe.classifiers import Classifier, ClassifierSettings, Given
@@ -12,6 +14,12 @@ from foreframe.models.learning import Lesson
 from foreframe.running import stage
 
 NAME = "train_classifier"
+
+
+def one_clip(network: Classifier) -> dict[str, Any]:
+    """Return what a classifier learns from of one clip, without numbers, on the meta device."""
+    label = torch.empty(1, dtype=torch.int64, device="meta")
+    return {"x": network.given.shape.clip(), "labels": {network.settings.label: label}}
 
 
 def facts(network: Classifier) -> dict[str, tuple[str, ...]]:

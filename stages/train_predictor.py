@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe.config.compute import Compute
 from foreframe.kinds import Kind
-from foreframe.models import SingleLoss, layers, learning
+from foreframe.models import layers, learning
 from foreframe.models.learning import Lesson
 from foreframe.predictors import learned
 from foreframe.predictors.learned import Given, LearnedPredictor, PredictorSettings
@@ -30,6 +30,8 @@ def one_clip(network: LearnedPredictor) -> dict[str, Any]:
     if given.labels:
         label = torch.empty(1, dtype=torch.int64, device="meta")
         batch["labels"] = dict.fromkeys(given.labels, label)
+    if (labelled := network.settings.labelled) is not None:
+        batch["partners"] = {"x": x, "labels": {labelled.label: label}}
     return batch
 
 
@@ -37,17 +39,17 @@ def cost(network: LearnedPredictor) -> dict[str, Any]:
     """Return what the loss of one clip takes, and of which layers the predictor consists.
 
     `flops_per_clip` are floating-point operations of one forward pass (a multiply-add is two) over
-    a clip of the view's length. A layer that runs for every frame has one row in `layers`, of when
-    it ran first. There is neither where several players have a loss each, and where a loss looks at
-    its numbers (as a distribution does that checks its arguments), for here they have none.
+    a clip of the view's length; of a game, of what all its turns pass forward. A layer that runs
+    for every frame has one row in `layers`, of when it ran first. There is neither where a loss
+    looks at its numbers (as a distribution does that checks its arguments), for here they have
+    none.
     """
-    if not isinstance(network, SingleLoss):
-        return {}
     batch = one_clip(network)
 
     def call(empty: Any) -> object:
         moment = Moment(0, 1, 0, 0, 1, generator(0, NAME, "cost"))
-        return empty.loss(batch, moment)
+        objective = empty.objective()
+        return [objective.losses(batch, moment, turn) for turn in objective.turns]
 
     try:
         with torch.device("meta"):
@@ -87,14 +89,15 @@ def main(
     Raises:
         UserError: the predictor is given actions or labels that the data lack.
     """
-    acts = predictor.actions == "input"
+    acts, labelled = predictor.actions == "input", predictor.labelled
+    named = predictor.labels if labelled is None else (*predictor.labels, labelled.label)
 
     def given(lesson: Lesson) -> Given:
-        known = lesson.known_classes(predictor.labels)
+        known = lesson.known_classes(named)
         return Given(lesson.shape, lesson.actions if acts else (), known)
 
     files = learning.Files(frames, split, normalization)
-    task = learning.Task(NAME, predictor, files, given, facts, acts, predictor.labels)
+    task = learning.Task(NAME, predictor, files, given, facts, acts, predictor.labels, labelled)
     learning.learn(learned.ROLE, task, seed=seed, compute=compute, model=model, record=record)
 
 

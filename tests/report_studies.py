@@ -55,11 +55,9 @@ def words(folder: Path, study: str, sections: Mapping[str, Any] | None = None) -
     if len(used) > 1:
         settings += _resolved(folder, study)
     homes = [ROOT / "studies" / name for name in used]
-    shared = [
-        ROOT / "reports" / name
-        for name in ("style.typ", "web.typ", "results.typ", "references.bib")
-    ]
-    sources = [*shared, ROOT / "reports/chapters", *(home / "chapters" for home in homes)]
+    reports = ROOT / "reports"
+    shared = [*sorted(reports.glob("*.typ")), reports / "references.bib", reports / "chapters"]
+    sources = [*shared, *(home / "chapters" for home in homes)]
     figures = [ROOT / "reports/inspection.yaml"] if study == "driving" else []
     page = folder / "page"
     shutil.rmtree(page, ignore_errors=True)

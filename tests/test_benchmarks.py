@@ -2,8 +2,12 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +15,20 @@ import torch
 from torch.nn import functional
 
 import benchmarks
-from benchmarks import paired, recurrent, recurrent_models, recurrent_peers, sizes, work
+from benchmarks import (
+    paired,
+    planned,
+    recurrent,
+    recurrent_models,
+    recurrent_peers,
+    sizes,
+    twice,
+    work,
+)
 from foreframe.priors.engines import Step
 from foreframe.priors.engines.naive import Naive
 from tests.smoke import ROOT
+from workflow import dag, plan, studies
 
 
 @pytest.mark.parametrize("name", [each.name for each in pkgutil.iter_modules(benchmarks.__path__)])
@@ -130,3 +144,85 @@ def test_the_page_on_models_says_how_the_memory_of_flows_grew() -> None:
     stored, checkpointed, inverted = (f"{times:.1f}-fold" for times in above)
     said = f"grows {stored} stored, {checkpointed} by checkpoints and {inverted} undone"
     assert f"{said}, for {steps[0]:.2f} and {steps[1]:.2f} times the time" in page
+
+
+@pytest.mark.parametrize("how", ["one", "eight"])
+def test_the_page_on_speed_says_how_fast_pictures_were_drawn(how: str) -> None:
+    found, page = kept(f"sampling_pictures_{how}"), words("sampling")
+    for row in found["rows"]:
+        name = f"{row['level']} {'x'.join(map(str, row['grid'][1:]))}, {row['engine']}"
+        numbers = f"{row['steps']:,} | {1e3 * row['seconds']:,.2f} | {row['times_naive']:,.0f} |"
+        assert re.search(rf"{name} \| {row['clips']},[^|]*\| {re.escape(numbers)}", page), name
+    for call in found["calls"]:
+        assert f"{call['seconds_per_clip']:.1f} s for its {call['level']}" in page
+
+
+def test_the_page_on_gpus_says_what_steps_took() -> None:
+    page = words("gpu")
+    for step in kept("planned")["steps"]:
+        # Planned bytes stand once for the precisions that keep as much.
+        held, shares = f"{step['bytes'] / 1e9:.2f} GB", (step["reached"], step["of_peak"])
+        took = f"{held} | {step['seconds']:.3f} | {shares[0]:.0%} | {shares[1]:.1%} |"
+        assert took.replace("%", " %") in page
+
+
+def test_a_step_is_measured_beside_what_is_planned_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    asked = [str(out), "driving:train_prior@top", "--scale", "smoke", "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", ["planned", *asked])
+    monkeypatch.setattr(planned, "product", lambda device, settings: 1e9)
+    planned.main()
+    place = studies.named(ROOT, "driving")
+    rows = {row.stage: row for row in plan.table(ROOT, place, "smoke", "h100", "float32")}
+    row, steps = rows["train_prior@top"], json.loads(out.read_text(encoding="utf-8"))["steps"]
+    assert [step["precision"] for step in steps] == [*plan.PRECISIONS, "float32"]
+    for step in steps:
+        assert (step["parameters"], step["batch"]) == (row.parameters, row.batch)
+        assert step["operations"] == row.operations
+        kept_bytes = row.recomputed if step["recomputed"] else row.activations
+        assert step["planned_bytes"] == kept_bytes
+        assert step["reached"] == pytest.approx(step["operations"] / step["seconds"] / 1e9)
+    monkeypatch.setattr("sys.argv", ["planned", str(out), "driving:train_nothing", *asked[2:]])
+    with pytest.raises(SystemExit, match="driving trains nothing by train_nothing"):
+        planned.main()
+
+
+def test_two_clones_are_compared_byte_by_byte(tmp_path: Path) -> None:
+    stages = twice.needed(dag.read(ROOT), ["driving_thesis"])
+    assert {stage.study for stage in stages} == {"driving", "driving_thesis"}
+    split = next(stage for stage in stages if stage.name == "split")
+    clones = tmp_path / "first", tmp_path / "second"
+    (out,) = split.outs
+    for clone, text in zip(clones, ("same", "same"), strict=True):
+        (clone / out).parent.mkdir(parents=True)
+        (clone / out).write_text(text)
+    runs = twice.Runs(clones, [split], [frozenset()])
+    assert [*runs.ready()] == [(0, 0), (1, 0)]
+    runs.ended = {(0, 0): twice.DONE}
+    assert twice.compared(runs) == {True: [], False: []}  # one of them has not ended
+    runs.ended[1, 0] = twice.DONE
+    assert twice.compared(runs) == {True: [out], False: []}
+    (clones[1] / out).write_text("else")
+    assert twice.compared(runs) == {True: [], False: [out]}
+
+
+@pytest.mark.slow
+def test_the_driving_study_runs_twice_to_the_same_bytes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.twice", "out.json", "--studies"]
+    ended = subprocess.run(
+        [*command, "driving", "--workers", "2"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert found["ended"] == {"done": found["stages"]} and found["stages"] > 20, ended.stdout
+    assert found["same"] > 20 and not found["different"]
+    unknown = subprocess.run(
+        [*command, "nothing"], env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path
+    )
+    assert unknown.returncode != 0

@@ -23,8 +23,12 @@ from workflow import dag, preset, runs
 
 FOLDER = smoke.ROOT / "studies/comparison"
 CHANNELS = {"road": 3, "digits": 1}
-# Kinds that predict no frames of a road: waves are states.
-ELSEWHERE = {"sequence_vae"}
+# Kinds that predict no frames of a road: waves are states, some make single pictures or clips of
+# nothing, and some see a scene as a few objects.
+ELSEWHERE = {
+    *("sequence_vae", "ali", "gan", "vae", "rali", "cascade"),
+    *("vim", "scoff", "g_swm"),
+}
 
 
 @functools.cache
@@ -97,7 +101,7 @@ def budget_of_codes(name: str, data: str, ends: str) -> float:
 def test_predictors_of_a_data_set_have_equal_operations(name: str, data: str) -> None:
     runs = [run for run in settings(name).predictors if data_of(run) == data]
     budgets = {run: budget(name, run) for run in runs}
-    assert len(budgets) == 8
+    assert len(budgets) == 9
     assert max(budgets.values()) / min(budgets.values()) == pytest.approx(1.0, abs=0.01), budgets
 
 

@@ -3,13 +3,14 @@
 import json
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from foreframe.artefacts import digest
-from tests import smoke
+from tests import smoke, turned
 from tests.needs import needs_program
 from workflow import dag
 
@@ -105,3 +106,59 @@ def test_a_changed_variant_runs_again_and_what_follows_from_it(replicated: smoke
     finally:
         path.write_text(before, encoding="utf-8")
         replicated.run("dvc", "repro", "--quiet", "studies/driving_thesis/dvc.yaml:settings")
+
+
+def spanning(low: float, high: float) -> dict[str, float]:
+    return {"mean": (low + high) / 2, "low": low, "high": high}
+
+
+# What each claim hangs on, in numbers under which it holds and in numbers under which it does not.
+FOUND: Mapping[str, tuple[Any, Any]] = {
+    "colour.winner.cr.top_minus_bottom": (spanning(0.1, 0.2), spanning(-0.2, -0.1)),
+    "colour.winner.cb.top_minus_bottom": (spanning(0.1, 0.2), spanning(-0.2, -0.1)),
+    "colour.winner.luma_fine.top_minus_bottom": (spanning(-0.2, -0.1), spanning(0.1, 0.2)),
+    "corrupted_code.same_code_frame": (
+        {"right_minus_left": spanning(0.1, 0.2), "right": spanning(0, 1), "left": spanning(0, 1)},
+        {"right_minus_left": spanning(-0.2, -0.1), "right": spanning(0, 1), "left": spanning(0, 1)},
+    ),
+    "sensitivity.bottom.another_clip.loss": (spanning(-0.01, 0.01), spanning(1, 2)),
+    "sensitivity.bottom_unconditioned.another_clip.largest_divergence": (0, 0.5),
+    "under_another_top.bottom.generated.first_predicted": (spanning(0.6, 0.7), spanning(0.1, 0.2)),
+    "under_another_top.bottom.generated.last_predicted": (spanning(0.3, 0.4), spanning(0.3, 0.4)),
+    "clamp.psnr_lost": (spanning(1, 2), spanning(-2, -1)),
+}
+MEASURED: Sequence[tuple[str, str, str, float, float]] = [
+    ("vqvae", "mse", "train", 0.1, 0.1),
+    ("vqvae", "mse", "validation", 0.1, 0.2),
+    ("vqvae", "mse", "test", 0.1, 0.1),
+    ("bottom", "nll", "test", 2.0, 9.0),
+    ("top", "nll", "test", 1.0, 9.5),
+    ("top", "nll", "train", 0.5, 9.5),
+    ("top_small", "loss", "validation", 1.2, 1.0),
+    ("top", "loss", "validation", 1.0, 1.2),
+    ("top_large", "loss", "validation", 1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_claims_hold_where_their_numbers_say_so(replicated: smoke.Clone, side: int) -> None:
+    path = replicated.folder / "data/driving_thesis/findings.json"
+    before = json.loads(path.read_text(encoding="utf-8"))
+    found = {f"findings.{place}": values[side] for place, values in FOUND.items()}
+    choice = before["tops_alone"]["choice"]
+    choices = before["rollouts"]["study"]["choices"]
+    share = (spanning(0.1, 0.3), spanning(0, 0))[side]
+    frozen = {**choices[choice]["freezing"], "static": share, "faded": share}
+    found[f"findings.rollouts.study.choices.{choice}.freezing"] = frozen
+    for name, it in choices.items():
+        good = {**it["good_frames"], "in_a_row": (spanning(0.5, 1.5), spanning(4, 5))[side]}
+        found[f"findings.rollouts.study.choices.{name}.good_frames"] = good
+    numbers: list[turned.Change] = [
+        (run, quantity, where, values[side], None) for run, quantity, where, *values in MEASURED
+    ]
+    if side == 0:
+        numbers.append(("bottom_unclipped", "diverged_at_step", "", 7, None))
+    page = turned.page(replicated.folder, "driving_thesis", numbers, found.items())
+    verdicts = turned.claims(page)
+    assert len(verdicts) == 18
+    assert set(verdicts.values()) == {("yes", "no")[side]}, verdicts

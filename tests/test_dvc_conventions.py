@@ -60,6 +60,11 @@ def test_a_command_fits_the_signature_of_its_main(name: str) -> None:
         assert len(values) == 1 or (values and wanted[option] == stage.PATHS), option
 
 
+@pytest.mark.parametrize("name", [name for name in STAGES if studies.local(name) == "settings"])
+def test_what_parameters_stand_for_is_written_where_it_is_looked_for(name: str) -> None:
+    assert STAGES[name].outs == (studies.Place(STAGES[name].study).settings,)
+
+
 FURTHER = [place for place in studies.places(smoke.ROOT) if place.name != studies.MAIN]
 
 

@@ -219,7 +219,11 @@ def steps(made: Stage) -> int:
 
 
 def test_a_training_that_is_killed_and_stopped_twice(by_dvc: smoke.Clone, tmp_path: Path) -> None:
-    made = stage(smoke.copy(by_dvc, tmp_path / "study"), "train_autoencoder")
+    clone = smoke.copy(by_dvc, tmp_path / "study")
+    # Long enough that no pause of this process, which looks for checkpoints, lasts to its end.
+    longer(clone, "autoencoders.vqvae.training.epochs", 12)
+    stage(clone, "train_autoencoder").run()
+    made = stage(clone, "train_autoencoder")
     with made.started() as running:
         await_checkpoint_after(made, 0)
         kill(running, "group")

@@ -86,6 +86,20 @@ def test_a_classifier_knows_the_names_of_its_classes(made: Path) -> None:
     assert len(read(made, "classifier.json")["classes"]) == 10
 
 
+def test_a_classifier_is_measured_on_every_set(made: Path) -> None:
+    found = read(made, "clips.json")
+    assert found["error"].keys() == {"train", "validation", "test"}
+    assert found["nearest"]["error"].keys() == {"validation", "test"}
+    assert (
+        found["merged"]["path"]["error"]["train"]["mean"] <= found["error"]["train"]["mean"] < 0.9
+    )
+
+
+def test_flow_of_a_toy_study_has_its_episodes(made: Path) -> None:
+    with hdf5.opening(made / "flow.h5", "frames") as file:
+        assert file["episode_length"][:].tolist() == 30 * [7]
+
+
 def test_a_question_to_a_predictor_is_answered_with_numbers_a_series_and_arrays(
     made: Path,
 ) -> None:

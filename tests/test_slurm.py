@@ -2,12 +2,15 @@
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from foreframe.running import processes
 from tests import killing, slurm, smoke
+from tests.foreframe.training import runs, shared, test_sharding
 from tests.workflow import engines, tiny
 from workflow import cluster
 
@@ -39,6 +42,29 @@ def test_the_study_runs_as_jobs_and_a_cancelled_training_goes_on(
         assert running.text.count("Trying to restart job") == 1
     assert tiny.lock(clone.folder) == tiny.lock(by_dvc.folder)
     assert engines.status(clone.folder) <= _further(clone.folder)
+
+
+@pytest.mark.slow
+def test_srun_starts_the_processes_of_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of all nodes of a job; here it has one, and two tasks."""
+    slurm.needs_slurm()
+    wanted = test_sharding.trained(tmp_path / "alone", "prior", 1)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with slurm.running(tmp_path / "slurm", cores=len(os.sched_getaffinity(0))) as programs:
+        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+        script = folder / "job.sh"
+        words = {**test_sharding.environment(2), processes.LAUNCHER: processes.SRUN}
+        exports = "".join(f"export {name}={value}\n" for name, value in words.items())
+        script.write_text(
+            f"#!/bin/sh\n{exports}exec {shlex.join(test_sharding.command('prior'))}\n"
+        )
+        batch = ["sbatch", "--wait", "--ntasks=2", "--mem=500", "--output=said", str(script)]
+        done = subprocess.run(batch, cwd=folder, check=False)
+    assert done.returncode == 0, (folder / "said").read_text()
+    assert runs.contents(folder / shared.OUT) == wanted
 
 
 def _checkpoints(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The report of a finished study set once more from other numbers: what its verdicts say then."""
 
 import contextlib
+import functools
 import html
 import json
 import re
@@ -24,21 +25,29 @@ def verdicts(folder: Path, study: str, changes: Iterable[Change]) -> dict[str, s
     return claims(page(folder, study, changes))
 
 
-def page(folder: Path, study: str, changes: Iterable[Change]) -> str:
+def page(
+    folder: Path,
+    study: str,
+    changes: Iterable[Change],
+    analysed: Iterable[tuple[str, Any]] = (),
+) -> str:
     """Return the report of `study` in the project `folder` as HTML.
 
-    It is set from the results there, these changes made.
+    It is set from the results there, as they were when first asked for, these changes made; and
+    from analyses in which these values, by their dotted places, are others.
     """
-    options = _options(folder, study)
-    with contextlib.chdir(folder), tempfile.TemporaryDirectory() as name:
-        build = Path(name)
-        report.gather(build, options.pop("sources"))
-        report.describe(build, **options)
-        results = json.loads((build / "results.json").read_text(encoding="utf-8"))
-        for change in changes:
-            _put(results, *change)
-        (build / "results.json").write_text(json.dumps(results), encoding="utf-8")
-        return compile_html(build / "report.typ").decode()
+    place, text, about = _described(folder, study)
+    results, document, build = json.loads(text), json.loads(about), Path(place.name)
+    for change in changes:
+        _put(results, *change)
+    for where, value in analysed:
+        *names, last = where.split(".")
+        entry = functools.reduce(lambda part, name: part[name], names, document["analyses"])
+        assert last in entry, where
+        entry[last] = value
+    (build / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    (build / "document.json").write_text(json.dumps(document), encoding="utf-8")
+    return compile_html(build / "report.typ").decode()
 
 
 def claims(text: str, head: str = "holds") -> dict[str, str]:
@@ -59,6 +68,21 @@ def table(text: str, name: str) -> list[list[str]]:
     """Return the cells of the table of this name in HTML, row by row, its header first."""
     (figure,) = re.findall(rf'<figure id="{name}">.*?</figure>', text, re.S)
     return [_cells(row) for row in re.findall(r"<tr.*?</tr>", figure, re.S)]
+
+
+@functools.cache
+def _described(folder: Path, study: str) -> tuple[tempfile.TemporaryDirectory[str], str, str]:
+    """Return a folder with all that a report is set from, its results and what else it says.
+
+    It is drawn once, for good.
+    """
+    options, place = _options(folder, study), tempfile.TemporaryDirectory()
+    build = Path(place.name)
+    with contextlib.chdir(folder):
+        report.gather(build, options.pop("sources"))
+        report.describe(build, **options)
+    results, document = (build / f"{name}.json" for name in ("results", "document"))
+    return place, results.read_text(encoding="utf-8"), document.read_text(encoding="utf-8")
 
 
 def _put(

@@ -31,7 +31,8 @@ FOLDER = Path(".dvc", "tmp")
 # What dvc.lock notes of every path in a stage's entry.
 NOTED = {"path", "hash", "md5", "size"}
 # How the Snakefile calls `dvc` for one stage.
-SINGLE = "--wait-for-lock repro --quiet"
+WAITING = "--wait-for-lock"
+SINGLE = f"{WAITING} repro --quiet"
 PAUSE = 0.2  # seconds between two looks at what is waited for
 
 Use = dict[str, Any]  # of a path by a `dvc`: pid, cmd
@@ -180,9 +181,13 @@ def main(command: list[str]) -> None:
     """Run a command alone; it takes this process's place, and so its signals and exit code."""
     if not command:
         sys.exit("usage: python -m workflow.alone COMMAND...")
+    program, *words = command
+    if Path(program).name == "dvc":
+        # Who reads the DAG meanwhile holds DVC's lock, for longer than DVC has patience by itself.
+        words.insert(0, WAITING)
     survives = True  # the change of programs
     os.set_inheritable(hold(Path.cwd()), survives)
-    os.execvp(command[0], command)
+    os.execvp(program, [program, *words])
 
 
 if __name__ == "__main__":

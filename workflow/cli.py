@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights(commands)
     _add_drive(commands)
     _add_data(commands)
+    _add_label(commands)
     return parser
 
 
@@ -141,6 +142,10 @@ def _add_costs(commands: Commands) -> None:
     parser.add_argument(
         "--precision", choices=["float32", "tf32", "bf16"],
         help="that is planned for (default: float32)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--profile", type=Path, metavar="FOLDER",
+        help="write what jobs ask a cluster for, as they were measured: a profile for Snakemake",
     )  # fmt: skip
     _add_study(parser, None, "of this one alone (default: all)")
     parser.set_defaults(command=run.costs)
@@ -245,6 +250,21 @@ def _add_data(commands: Commands) -> None:
     checking.add_argument("name", metavar="NAME", help="a source, such as kth")
     checking.add_argument("--folder", type=Path, help="the copy (default: videos of params.yaml)")
     parser.set_defaults(command=run.data)
+
+
+def _add_label(commands: Commands) -> None:
+    parser = commands.add_parser("label", help="how often a person errs where classifiers do")
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    showing = actions.add_parser("clips", help="write clips without names, and a table to fill in")
+    showing.add_argument("--frames", required=True, type=Path, metavar="FILE.h5")
+    showing.add_argument("--split", required=True, type=Path, metavar="FILE.json")
+    showing.add_argument("--label", required=True, help="that is asked for, such as class")
+    showing.add_argument("--each", type=int, default=10, help="clips of each class (default: 10)")
+    showing.add_argument("--seed", type=int, default=0, help="that chooses them (default: 0)")
+    showing.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    scoring = actions.add_parser("score", help="compare the filled-in table with the truth")
+    scoring.add_argument("out", type=Path, metavar="FOLDER")
+    parser.set_defaults(command=run.label)
 
 
 if __name__ == "__main__":

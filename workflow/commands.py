@@ -127,6 +127,10 @@ def costs(options: argparse.Namespace) -> int:
         return plan.run(Path(), *what, as_json=options.json)
     if options.gpu or options.precision:
         raise UserError("--gpu and --precision are of a plan. Add: --plan PRESET")
+    if options.profile is not None:
+        from workflow import requests
+
+        return requests.run(Path(), options.study, options.profile)
     from workflow import costs
 
     return costs.run(Path(), options.study, as_json=options.json)
@@ -200,4 +204,16 @@ def data(options: argparse.Namespace) -> int:
     if options.action == "check":
         return datasets.check(options.name, PARAMS, options.folder)
     datasets.show(PARAMS)
+    return 0
+
+
+def label(options: argparse.Namespace) -> int:
+    """Show a person clips without names, or score what was answered."""
+    from workflow import label
+
+    if options.action == "score":
+        label.score(options.out)
+        return 0
+    paths = (options.frames.as_posix(), options.split.as_posix())
+    label.write(label.Asked(*paths, options.label, options.each, options.seed), options.out)
     return 0

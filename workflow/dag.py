@@ -156,11 +156,11 @@ def jobs(stages: Sequence[Stage]) -> tuple[Job, ...]:
     return tuple(Job(tuple(members)) for members in found.values())
 
 
-def declared(root: Path) -> tuple[Declared, ...]:
+def declared(root: Path, only: Place | None = None) -> tuple[Declared, ...]:
     """Return the stages of `root`/dvc.yaml and of each studies/*/dvc.yaml, sorted by name.
 
-    Neither what they read and wrote is looked at, nor a dvc.lock, nor DVC's database of digests:
-    one in a temporary folder stands for it.
+    `only`: those of this study. Neither what they read and wrote is looked at, nor a dvc.lock, nor
+    DVC's database of digests: one in a temporary folder stands for it.
 
     Raises:
         UserError: a dvc.yaml is missing or wrong, or has what Snakemake cannot run.
@@ -169,10 +169,10 @@ def declared(root: Path) -> tuple[Declared, ...]:
         tempfile.TemporaryDirectory() as scratch,
         _opening(root, {"core": {"site_cache_dir": scratch}}) as repo,
     ):
-        places = studies.places(Path(repo.root_dir))
+        places = studies.places(Path(repo.root_dir)) if only is None else (only,)
         files = [ProjectFile(repo, str(Path(repo.root_dir, place.definition))) for place in places]
         stages = [stage for file in files for stage in file.LOADER(file, file.contents).values()]
-        found = _found(Index(repo, stages))
+        found = _found(Index(repo, stages), places)
         return tuple(_declared(repo, place, stage) for place, stage in found)
 
 
@@ -183,7 +183,9 @@ def read(root: Path) -> tuple[Stage, ...]:
         UserError: a dvc.yaml or a parameter file is wrong, or has what Snakemake cannot run.
     """
     with _opening(root, {}) as repo:
-        return _with_due(tuple(_stages(repo, _found(repo.index))))
+        return _with_due(
+            tuple(_stages(repo, _found(repo.index, studies.places(Path(repo.root_dir)))))
+        )
 
 
 @contextlib.contextmanager
@@ -218,10 +220,9 @@ def _cause(error: DvcException) -> str:
     return " ".join(f": {inner.__cause__ or inner}".split()) if inner else ""
 
 
-def _found(index: Index) -> Sequence[tuple[Place, Any]]:
-    """Return every stage with its study, sorted by address."""
+def _found(index: Index, places: Sequence[Place]) -> Sequence[tuple[Place, Any]]:
+    """Return every stage of some studies with its study, sorted by address."""
     repo = index.repo
-    places = studies.places(Path(repo.root_dir))
     homes = {str(Path(repo.root_dir, place.definition)): place for place in places}
     index.check_graph()
     found = [(homes[stage.path], stage) for stage in index.stages if stage.path in homes]

@@ -1,5 +1,7 @@
 """`foreframe index`: reports/index.html, which opens every report that was made here.
 
+Beside it, reports/claims.html: what the documents claim, and what of it those reports say holds.
+
 No stage of DVC: a stage would have to declare the cards of all studies, so that `dvc repro` of one
 study ran them all, or ended at the first that is missing. Each study's report writes its own
 card, and this sets those that are there. Equal cards give the same bytes.
@@ -15,27 +17,32 @@ from foreframe.artefacts import atomic, facts
 from foreframe.errors import UserError
 from foreframe.report import opening
 from foreframe.report.compile import compile_html
-from workflow import studies
+from workflow import claims, studies
 
-REPORTS = "reports"
-OUT = "index.html"
-SOURCES = ("index.typ", "style.typ", "web.typ", "chapters/card.typ")
+REPORTS, PAGE = "reports", "report.html"
+OUT, CLAIMS = "index.html", "claims.html"
+SOURCES = ("index.typ", "claims.typ", "style.typ", "web.typ", "chapters/card.typ")
 
 
 def run(root: Path) -> Path:
-    """Write the page and return its path.
+    """Write both pages, the second where a report tests claims, and return the first one's path.
 
     Raises:
-        UserError: no report has been made here, or a card is damaged.
+        UserError: no report has been made here, or what one wrote is damaged.
     """
     reports = root / REPORTS
-    cards = [
-        {**card(reports, place.name), "study": place.name}
-        for place in studies.places(root)
-        if (reports / place.name / opening.CARD).exists()
+    made = [
+        place for place in studies.places(root) if (reports / place.name / opening.CARD).exists()
     ]
-    if not cards:
+    if not made:
         raise UserError("no report has been made here yet. Make one: make report")
+    cards = [{**card(reports, place.name), "study": place.name} for place in made]
+    claimed = [
+        {**found, "title": each["title"], "study": place.name}
+        for place, each in zip(made, cards, strict=True)
+        if (page := reports / place.name / PAGE).exists()
+        and (found := claims.of(root, place, page)) is not None
+    ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for source in SOURCES:
@@ -43,9 +50,15 @@ def run(root: Path) -> Path:
         for each in cards:
             clip = reports / each["study"] / opening.CLIP
             shutil.copyfile(clip, folder / f"{each['study']}.webp")
-        atomic.write_text(folder / "cards.json", json.dumps(cards, allow_nan=False))
-        page = compile_html(folder / "index.typ")
-    atomic.write_bytes(reports / OUT, page)
+        for stem, rows in (("cards", cards), ("claims", claimed)):
+            atomic.write_text(folder / f"{stem}.json", json.dumps(rows, allow_nan=False))
+        pages = {OUT: compile_html(folder / "index.typ")}
+        if claimed:
+            pages[CLAIMS] = compile_html(folder / "claims.typ")
+    for path, content in pages.items():
+        atomic.write_bytes(reports / path, content)
+    if not claimed:
+        (reports / CLAIMS).unlink(missing_ok=True)
     return reports / OUT
 
 

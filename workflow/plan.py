@@ -7,33 +7,26 @@ takes that reaches a share of its peak, and so a guess.
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from foreframe import autoencoders, priors
 from foreframe.autoencoders import Autoencoder
-from foreframe.config import study
 from foreframe.config.study import Resolved
 from foreframe.errors import UserError
-from foreframe.models import Model, Shape, SingleLoss
+from foreframe.models import Model, Shape
+from foreframe.networks.recomputed import recomputing
 from foreframe.predictors import learned
-from foreframe.predictors.learned import LearnedPredictor
-from foreframe.priors import Prior
-from foreframe.randomness import generator
-from foreframe.training.objective import Moment
-from stages import train_predictor, train_prior
-from workflow import costs, dag, preset, studies
+from foreframe.running import memory
+from stages import train_prior
+from workflow import costs, dag, passes, preset, studies
 from workflow.dag import Declared
 from workflow.studies import Place
 
-# Of its peak that a training reaches where its products are large.
-REACHED = 0.4
 # Floating-point operations a second of products in float32, without and with TF32, and in bfloat16,
 # dense, as their makers state them.
 PEAKS = {
@@ -43,6 +36,10 @@ PEAKS = {
     "h200": (66.9e12, 494.7e12, 989.4e12),
 }
 PRECISIONS = ("float32", "tf32", "bf16")
+# What trainings reached of these peaks on an H100 (docs/gpu.md): their kernels are those that
+# repeat, and what is not a product takes as long at every precision.
+REACHED = (0.12, 0.15, 0.06)
+EMPTY = torch.device("meta")
 NUMBER = 4  # bytes of a weight: master weights and moments are float32 at every precision
 
 
@@ -57,7 +54,8 @@ class Planned:
         steps: of all phases, where these are not counted in epochs.
         operations: of a step, forwards and backwards, of the largest batch.
         weights: bytes of weights, their gradients, and what the optimiser keeps of each.
-        activations: bytes that are kept of a step's forward pass for its backward pass.
+        activations: bytes that are kept of a shard's forward pass for its backward pass.
+        recomputed: those that are kept where blocks are computed again (`networks.recomputed`).
         hours: of all steps on a GPU, or of one step times 1,000 where the steps are not known.
         why: why something is not known, in words.
     """
@@ -69,6 +67,7 @@ class Planned:
     operations: int | None = None
     weights: int | None = None
     activations: int | None = None
+    recomputed: int | None = None
     hours: float | None = None
     why: str = ""
 
@@ -82,12 +81,14 @@ class Scene:
         place: the study.
         known: its parameters at the scale, and those of its base.
         makers: the stage that makes each file.
+        device: where networks are built: by default where they have no numbers.
     """
 
     root: Path
     place: Place
     known: Mapping[str, Resolved]
     makers: Mapping[str, Declared]
+    device: torch.device = EMPTY
 
     def value(self, word: str) -> Any:
         """Return what a word of a command, `FILE:section.name`, stands for."""
@@ -126,9 +127,10 @@ def run(
 def lines(rows: Sequence[Planned], gpu: str, precision: str) -> Iterator[str]:
     """Yield a table of what is planned, and what its columns mean."""
     width = max((len(row.stage) for row in rows), default=0)
+    reached = REACHED[PRECISIONS.index(precision)]
     yield (
         f"{'stage':{width}}{'parameters':>14}{'batch':>7}{'steps':>9}{'operations':>12}"
-        f"{'weights':>10}{'activations':>13}{'hours':>10}"
+        f"{'weights':>10}{'activations':>13}{'recomputed':>12}{'hours':>10}"
     )
     for row in rows:
         if row.parameters is None:
@@ -138,14 +140,16 @@ def lines(rows: Sequence[Planned], gpu: str, precision: str) -> Iterator[str]:
         yield (
             f"{row.stage:{width}}{row.parameters:>14,}{row.batch:>7}"
             f"{'-' if row.steps is None else row.steps:>9}{costs.scaled(row.operations):>12}"
-            f"{costs.size(row.weights):>10}{costs.size(row.activations):>13}{hours:>10}"
+            f"{costs.size(row.weights):>10}{costs.size(row.activations):>13}"
+            f"{costs.size(row.recomputed):>12}{hours:>10}"
         )
     yield (
         "Operations are of a step, forwards and backwards; weights are theirs, their gradients' "
-        "and the optimiser's bytes; activations what a step keeps for its backward pass."
+        "and the optimiser's bytes; activations what a shard of a step keeps for its way back, "
+        f"recomputed what it keeps with {memory.NAME}={memory.RECOMPUTED}."
     )
     yield (
-        f"Hours are those of one {gpu} that reaches {REACHED:.0%} of its peak in {precision}; "
+        f"Hours are those of one {gpu} that reaches {reached:.0%} of its peak in {precision}; "
         "* of 1,000 steps, where steps are counted in epochs of data that are yet to be collected."
     )
 
@@ -158,32 +162,51 @@ def table(root: Path, place: Place, scale: str, gpu: str, precision: str) -> Ite
     """
     if gpu not in PEAKS:
         raise UserError(f"--gpu is {gpu}. Choose one of: {', '.join(PEAKS)}.")
-    peak = PEAKS[gpu][PRECISIONS.index(precision)]
+    index = PRECISIONS.index(precision)
+    speed = REACHED[index] * PEAKS[gpu][index]
+    for stage, model in models(root, place, scale):
+        yield _row(stage, model, speed)
+
+
+def models(
+    root: Path,
+    place: Place,
+    scale: str,
+    device: torch.device = EMPTY,
+    only: Container[str] | None = None,
+) -> Iterator[tuple[Declared, Model | str]]:
+    """Yield each training of a study with what it trains, or why that cannot be built yet.
+
+    Args:
+        root: the project.
+        place: the study.
+        scale: the preset that it is planned at.
+        device: where the networks are built.
+        only: the local names of the trainings that are wanted, all by default.
+
+    Raises:
+        UserError: there is no such preset, or a model does not fit its frames.
+    """
     declared = dag.declared(root)
     makers = {path: stage for stage in declared for path in stage.outs}
-    scene = Scene(root, place, _known(root, place, scale), makers)
-    for stage in declared:
-        if stage.study == place.name and _module(stage) in BUILDERS:
-            yield _row(scene, stage, peak)
-
-
-def _known(root: Path, place: Place, scale: str) -> dict[str, Resolved]:
-    """Return what is set at a scale; the base is at the same scale."""
     main = studies.Place(studies.MAIN)
-    base = preset.values(scale, root / main.presets)
-    found = {main.name: study.resolve(base, f"preset {scale}")}
-    if place.name != main.name:
-        own = preset.values(scale, root / place.presets)
-        theirs = base if study.BASE in own else None
-        found[place.name] = study.resolve(own, f"preset {scale} of {place.name}", theirs)
-    return found
+    known = {
+        main.name: preset.resolved(preset.base_scale(scale, root), root, main),
+        place.name: preset.resolved(scale, root, place),
+    }
+    scene = Scene(root, place, known, makers, device)
+    for stage in declared:
+        asked = only is None or studies.local(stage.name) in only
+        if stage.study == place.name and asked and _module(stage) in BUILDERS:
+            try:
+                yield stage, BUILDERS[_module(stage)](scene, _options(stage))
+            except _UnknownError as reason:
+                yield stage, str(reason)
 
 
-def _row(scene: Scene, stage: Declared, peak: float) -> Planned:
-    try:
-        model = BUILDERS[_module(stage)](scene, _options(stage))
-    except _UnknownError as reason:
-        return Planned(stage.name, why=str(reason))
+def _row(stage: Declared, model: Model | str, speed: float) -> Planned:
+    if isinstance(model, str):
+        return Planned(stage.name, why=model)
     plan = model.settings.training.plan()
     batch = max(phase.batch_size for phase in plan.phases)
     steps = [phase.steps for phase in plan.phases]
@@ -191,89 +214,25 @@ def _row(scene: Scene, stage: Declared, peak: float) -> Planned:
     parameters = sum(part.numel() for part in model.parameters())
     kept = sum(2 + _moments(player.kind) for player in plan.players.values()) / len(plan.players)
     weights = int(NUMBER * (parameters * kept + (parameters if plan.average is not None else 0)))
-    counted = pass_of(model, batch)
+    shard = batch // plan.shards
+    counted = passes.pass_of(model, shard)
     if counted is None:
-        why = "several players" if not isinstance(model, SingleLoss) else "its loss needs numbers"
-        return Planned(stage.name, model.trainable(), batch, total, None, weights, None, None, why)
+        why = "its loss needs numbers, or has a gradient in it"
+        return Planned(stage.name, model.trainable(), batch, total, weights=weights, why=why)
     forward, activations = counted
-    work = costs.PASSES * forward
-    hours = work * (1000 if total is None else total) / (REACHED * peak) / 3600
-    return Planned(stage.name, model.trainable(), batch, total, work, weights, activations, hours)
+    with recomputing():
+        again = passes.pass_of(model, shard)
+    assert again is not None
+    work = costs.PASSES * forward * plan.shards
+    hours = work * (1000 if total is None else total) / speed / 3600
+    return Planned(
+        stage.name, model.trainable(), batch, total, work, weights, activations, again[1], hours
+    )
 
 
 def _moments(kind: str) -> int:
     """Return how many numbers an optimiser keeps of each weight."""
     return {"adam": 2, "adamw": 2, "rmsprop": 2, "sgd": 1}[kind]
-
-
-def pass_of(model: Model, batch: int) -> tuple[int, int] | None:
-    """Return the operations of a forward pass of a batch, and the bytes that it keeps.
-
-    None where that cannot be counted: a loss has none on the meta device that looks at its numbers.
-    """
-    if not isinstance(model, SingleLoss):
-        return None
-    saved = Kept(model)
-    try:
-        with FlopCounterMode(display=False) as counter, saved:
-            model.loss(example(model, batch), _moment())
-    except RuntimeError as error:
-        if "meta" not in str(error):
-            raise
-        return None
-    return counter.get_total_flops(), saved.bytes
-
-
-def example(model: Model, batch: int) -> dict[str, Any]:
-    """Return a batch as a model's loss takes it, without numbers, on the meta device."""
-    if isinstance(model, Autoencoder):
-        one: Any = {"x": model.given.clip()}
-    elif isinstance(model, Prior):
-        one = train_prior.one_clip(model)
-    else:
-        assert isinstance(model, LearnedPredictor)
-        one = train_predictor.one_clip(model)
-    return _of_many(one, batch)
-
-
-def _of_many(value: Any, count: int) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _of_many(each, count) for name, each in value.items()}
-    assert isinstance(value, Tensor)
-    return value.new_empty((count, *value.shape[1:]))
-
-
-def _moment() -> Moment:
-    return Moment(0, 1, 0, 0, 1, generator(0, "plan"))
-
-
-class Kept(torch.autograd.graph.saved_tensors_hooks):
-    """Counts the bytes that a forward pass keeps for the backward pass, each memory once.
-
-    Weights are kept anyway and do not count.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(self._note, lambda kept: kept)
-        self._own = {_memory(part) for part in (*model.parameters(), *model.buffers())}
-        self._seen: dict[int, int] = {}
-        self._held: list[Tensor] = []  # so that no memory is given to another tensor meanwhile
-
-    @property
-    def bytes(self) -> int:
-        """What was kept so far."""
-        return sum(self._seen.values())
-
-    def _note(self, tensor: Tensor) -> Tensor:
-        place = _memory(tensor)
-        if place not in self._own and place not in self._seen:
-            self._seen[place] = tensor.untyped_storage().nbytes()
-            self._held.append(tensor)
-        return tensor
-
-
-def _memory(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
 
 
 class _UnknownError(Exception):
@@ -308,7 +267,7 @@ def _shape(scene: Scene, view: Any, frames: str) -> Shape:
 
 def _autoencoder(scene: Scene, options: Options) -> Model:
     settings = scene.value(options["autoencoder"][0])
-    with torch.device("meta"):
+    with scene.device:
         return autoencoders.build(settings, _shape(scene, settings.view, options["frames"][0]))
 
 
@@ -316,28 +275,43 @@ def _prior(scene: Scene, options: Options) -> Model:
     settings = scene.value(options["prior"][0])
     if settings.actions != "none":
         raise _UnknownError("which actions the data have is known once they are collected")
-    extracting = _options(scene.makers[options["latents"][0]])
-    above = _autoencoder(scene, _options(scene.makers[extracting["model"][0]]))
+    encoder = _encoder(scene, _options(scene.makers[options["latents"][0]]))
+    above = _autoencoder(scene, _options(scene.makers[encoder]))
     assert isinstance(above, Autoencoder)
     sizes = above.codebook_sizes
     shapes = {level: priors.Codes(grid, sizes[level]) for level, grid in above.grids().items()}
-    with torch.device("meta"):
+    with scene.device:
         return train_prior.new(settings, shapes, None)
+
+
+def _encoder(scene: Scene, extracting: Options) -> str:
+    """Return the file of the network that a stage's latents come from."""
+    if "model" in extracting:
+        return extracting["model"][0]
+    # Of shards, joined: one network has encoded all of them.
+    inside = f"{extracting['folder'][0]}/"
+    first = min(path for path in scene.makers if path.startswith(inside))
+    return _options(scene.makers[first])["model"][0]
 
 
 def _predictor(scene: Scene, options: Options) -> Model:
     settings = scene.value(options["predictor"][0])
-    if settings.actions != "none" or settings.labels:
+    if settings.actions != "none" or settings.labels or settings.labelled is not None:
         raise _UnknownError(
             "which actions or labels the data have is known once they are collected"
         )
     shape = _shape(scene, settings.view, options["frames"][0])
-    with torch.device("meta"):
+    with scene.device:
         return learned.ROLE.build(settings, learned.Given(shape, (), {}))
+
+
+def _classifier(scene: Scene, options: Options) -> Model:
+    raise _UnknownError("how many classes a label has is known once the data are collected")
 
 
 BUILDERS: Mapping[str, Callable[[Scene, Options], Model]] = {
     "train_autoencoder": _autoencoder,
     "train_prior": _prior,
     "train_predictor": _predictor,
+    "train_classifier": _classifier,
 }

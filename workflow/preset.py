@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from foreframe.artefacts import atomic
 from foreframe.config import reading, study
+from foreframe.config.study import Resolved
 from foreframe.errors import UserError
 from workflow import studies
 from workflow.studies import Place
@@ -35,6 +36,22 @@ def values(name: str, folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} has no preset {name}. Choose one of: {known}.")
     base = reading.load(folder / f"{BASE}.yaml")
     return base if name == BASE else changed(base, reading.load(folder / f"{name}.yaml"))
+
+
+def resolved(name: str, root: Path, place: Place) -> Resolved:
+    """Return a study at the scale of a preset; its base is at that of `base_scale`.
+
+    Raises:
+        UserError: there is no preset of that name, or a value of it is wrong.
+    """
+    own, main = values(name, root / place.presets), Place(studies.MAIN)
+    base = values(base_scale(name, root), root / main.presets) if study.BASE in own else None
+    return study.resolve(own, f"preset {name} of {place.name}", base)
+
+
+def base_scale(name: str, root: Path) -> str:
+    """Return the scale of the main study beside a study's preset: the same where it has that."""
+    return name if name in names(root / Place(studies.MAIN).presets) else BASE
 
 
 def changed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,10 @@ def paths(root: Path, study: str, stage: str, run: str | None = None) -> dict[st
 
 def _command(root: Path, study: str, stage: str, run: str | None) -> tuple[Main, list[str]]:
     place = studies.named(root, study)
-    own = [each for each in dag.declared(root) if each.study == place.name]
     # A study may run a stage's file under several names, such as sample and sample_codes.
     found = {
         studies.local(each.name).partition("@")[2]: each
-        for each in own
+        for each in dag.declared(root, place)
         if shlex.split(each.command)[2] == f"stages.{stage}"
     }
     if not found:

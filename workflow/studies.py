@@ -51,6 +51,11 @@ class Place:
         return f"{FOLDER}/{self.name}/presets"
 
     @property
+    def settings(self) -> str:
+        """What its parameters stand for, written out whole; the main study needs no such file."""
+        return f"data/{self.name}/settings.json"
+
+    @property
     def _folder(self) -> str:
         return "" if self.name == MAIN else f"{FOLDER}/{self.name}/"
 

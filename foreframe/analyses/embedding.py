@@ -1,4 +1,4 @@
-"""Do pictures of a class lie together among the latents of a flow?
+"""Do pictures of a class lie together among the latents of a model?
 
 All latents of a picture, one after the other, are a point; t-SNE shows the points in a plane
 (Glissov and Konradsen 2021, figure 2.1). A plane can show clusters that are none and tear those
@@ -9,7 +9,8 @@ gives the same plane.
 Shapes: N clips, D values of a picture, H rows, W columns, C = 3 colours.
 """
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy
 import torch
@@ -20,10 +21,20 @@ from foreframe.analyses import AnalysisSettings
 from foreframe.analyses.subject import Found, Subject
 from foreframe.errors import UserError
 from foreframe.evaluation import columns
-from foreframe.predictors.glow import Glow
 from foreframe.randomness import generator
 
 SPREAD = 1e-4  # of the points at the start, as of scikit-learn's own
+
+
+@runtime_checkable
+class PictureLatents(Protocol):
+    """A model that tells what pictures are made of, and makes pictures of it: a flow, or an ALI."""
+
+    def latents(self, frames_NHWC: Tensor, numbers: Sequence[int], seed: int) -> list[Tensor]:
+        """Return the latents of pictures, uint8, in parts (N,...); numbers and seed name noise."""
+
+    def decoded(self, latents: Sequence[Tensor]) -> Tensor:
+        """Return the pictures that have these latents, uint8 (N,H,W,3) on the CPU."""
 
 
 class Settings(AnalysisSettings):
@@ -87,15 +98,24 @@ def classes(subject: Subject, label: str) -> Tensor:
     return found
 
 
-def flow(subject: Subject) -> Glow:
+def model(subject: Subject) -> PictureLatents:
     """Return the predictor, whose latents are asked for.
 
     Raises:
-        UserError: it is no flow.
+        UserError: it has none.
     """
-    if not isinstance(subject.predictor, Glow):
-        raise UserError(f"{subject.predictor.name} has no latents of a picture. Give a glow.")
-    return subject.predictor
+    predictor = subject.predictor
+    if not isinstance(predictor, PictureLatents):
+        raise UserError(
+            f"{predictor.name} has no latents of a picture. Give a glow, an ali, a gan or a vae."
+        )
+    return predictor
+
+
+def latents(subject: Subject, frames_BHWC: Tensor, places: list[int]) -> list[Tensor]:
+    """Return the latents of pictures, uint8, of clips at these places, in parts (B,...)."""
+    numbers = [subject.numbers[place] for place in places]
+    return model(subject).latents(frames_BHWC, numbers, subject.futures.seed)
 
 
 def pictures(subject: Subject, places: list[int]) -> Tensor:
@@ -146,10 +166,8 @@ def chance(labels_N: Tensor) -> float:
 
 def _latents(subject: Subject) -> Tensor:
     """Return all latents of every picture, one after the other, (N,D) on the CPU."""
-    model, seed = flow(subject), subject.futures.seed
     found = []
     for places in subject.batches():
-        numbers = [subject.numbers[place] for place in places]
-        parts = model.latents(pictures(subject, places), numbers, seed)
+        parts = latents(subject, pictures(subject, places), places)
         found.append(torch.cat([part.flatten(1) for part in parts], dim=1).cpu())
     return torch.cat(found)

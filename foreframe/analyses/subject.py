@@ -3,7 +3,7 @@
 Shapes: N clips, T frames of a clip, H rows, W columns, C = 3 colours, S states of a frame.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Subject:
         states: what the source says of every frame, float32 (N,T,S), named in `state_names`.
         labels: the class (N,) of each clip, -1 where it has none, by label.
         arrays: the file of what is stored.
+        other: gives the same about all clips of another set, `train` among them, by its name.
     """
 
     predictor: Predictor
@@ -43,6 +44,7 @@ class Subject:
     state_names: Sequence[str]
     labels: Mapping[str, Tensor]
     arrays: hdf5.File
+    other: Callable[[str], "Subject"]
 
     def __len__(self) -> int:
         """Return N."""

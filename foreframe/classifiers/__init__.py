@@ -6,12 +6,15 @@ Shapes: B clips, C channels of the view, T frames, H rows, W columns, K classes.
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from pydantic import model_validator
 from torch import Tensor
 from torch.nn import functional
 
+from foreframe.data import views
 from foreframe.data.views import View
+from foreframe.errors import UserError
 from foreframe.models import ModelSettings, Role, Shape, SingleLoss
 from foreframe.training.objective import Moment
 
@@ -25,6 +28,12 @@ class ClassifierSettings(ModelSettings):
     view: View
     label: str
 
+    @model_validator(mode="after")
+    def _sees_frames(self) -> Self:
+        # Nor is there noise in them: what a clip is taken for is a function of the clip.
+        views.require(self.view, self.kind, of="frames", dequantise=False)
+        return self
+
 
 @dataclass(frozen=True)
 class Given:
@@ -35,10 +44,23 @@ class Given:
 
 
 class Classifier(SingleLoss):
-    """Gives each class of one label a score."""
+    """Gives each class of one label a score.
+
+    Raises:
+        UserError: there is one class alone.
+    """
 
     settings: ClassifierSettings
     given: Given
+
+    def __init__(self, settings: ClassifierSettings, given: Given) -> None:
+        super().__init__()
+        if len(given.classes) < 2:
+            raise UserError(
+                f"The label {settings.label} has {len(given.classes)} class, so there is nothing "
+                "to tell apart. Name another label, or collect episodes of several classes."
+            )
+        self.settings, self.given = settings, given
 
     @abstractmethod
     def logits(self, x_BCTHW: Tensor) -> Tensor:

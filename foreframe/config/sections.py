@@ -10,9 +10,11 @@ from foreframe.autoencoders import AutoencoderSettings
 from foreframe.classifiers import ClassifierSettings
 from foreframe.config import explaining, reading
 from foreframe.config.base import Folder, Strict
+from foreframe.config.classification import Classification
 from foreframe.config.compute import Compute
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.finetune import Finetune
+from foreframe.config.flow import FlowSettings
 from foreframe.config.latents import LatentSettings
 from foreframe.config.protocols import ProtocolSettings
 from foreframe.config.report import Report
@@ -45,11 +47,13 @@ class Study(Strict):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     compute: Compute
     data: dict[Name, DataSet]
+    flows: dict[Name, FlowSettings]  # that are derived from frames
     autoencoders: dict[Name, Annotated[AutoencoderSettings, Kind("foreframe.autoencoders")]]
     latents: dict[Name, LatentSettings]
     priors: dict[Name, Annotated[PriorSettings, Kind("foreframe.priors")]]
     predictors: dict[Name, Annotated[PredictorSettings, Kind("foreframe.predictors")]]
     classifiers: dict[Name, Annotated[ClassifierSettings, Kind("foreframe.classifiers")]]
+    classifications: dict[Name, Classification]
     sampling: Sampling
     samplings: dict[Name, Sampling]  # of predictors that are drawn in other ways
     protocols: dict[Name, ProtocolSettings]
@@ -69,11 +73,13 @@ class Study(Strict):
 # Sections of entries by name. A study that has none of a kind leaves the section out.
 NAMED = (
     "data",
+    "flows",
     "autoencoders",
     "latents",
     "priors",
     "predictors",
     "classifiers",
+    "classifications",
     "samplings",
     "protocols",
     "analyses",

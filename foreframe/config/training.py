@@ -7,15 +7,27 @@ for. A kind with several players or phases has a `Plan` in its settings instead.
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from foreframe.config.base import Strict
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
 Natural = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _is_power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise ValueError(f"{number} is no power of two. Choose 1, 2, 4, ...")
+    return number
+
+
+# Into how many shards each batch is cut, which go through the network one by one and may be
+# computed by as many processes. Its gradient is summed in another order than that of a whole.
+Shards = Annotated[int, Field(ge=1, le=65536), AfterValidator(_is_power_of_two)]
 
 # The one player of `Training`.
 MODEL = "model"
@@ -54,13 +66,36 @@ class Decline(Strict):
     begin: Natural
 
 
+class Decay(Strict):
+    """A step size that is multiplied by `factor` in every `steps` steps, a little at each."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    steps: Count
+
+
+class HalfCosine(Strict):
+    """A number that goes from `first` to `last` along half a cosine, through the whole run."""
+
+    first: Weight
+    last: Weight
+
+
 class _Optimizer(Strict):
     learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]  # adamw: decoupled; others: L2, in the gradient
+    weight_decay: Weight | HalfCosine  # adamw: decoupled; others: L2, in the gradient
     clip: Positive | None  # largest global norm; null: no clipping
-    # cosine falls to 0 at the last step
-    schedule: Literal["constant", "cosine"] | Plateau | Decline
+    # cosine falls to 0 at the last step; a half cosine begins at learning_rate
+    schedule: Literal["constant", "cosine"] | Plateau | Decline | Decay | HalfCosine
     warmup_steps: Natural
+
+    @model_validator(mode="after")
+    def _begins_where_its_schedule_does(self) -> Self:
+        if isinstance(self.schedule, HalfCosine) and self.schedule.first != self.learning_rate:
+            raise ValueError(
+                f"The schedule begins at {self.schedule.first}, and learning_rate is "
+                f"{self.learning_rate}. Give both the same number."
+            )
+        return self
 
 
 class Adam(_Optimizer):
@@ -124,6 +159,7 @@ class Plan(Strict):
     patience: Count | None  # validations of the last phase without a new lowest, then it ends
     diverging: Literal["stop", "record"]
     log_every: Count
+    shards: Shards
 
     def plan(self) -> Self:
         """Return this, as `Training.plan` does of what it stands for."""
@@ -140,6 +176,16 @@ class Plan(Strict):
                 raise ValueError(
                     f"The schedule of the player {name} waits for a value to fall. Name it in "
                     "judge, or choose another schedule."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> Self:
+        for phase in self.phases:
+            if phase.batch_size % self.shards:
+                raise ValueError(
+                    f"A batch of {phase.batch_size} has no {self.shards} equal shards. Let shards "
+                    "divide batch_size."
                 )
         return self
 
@@ -178,7 +224,7 @@ class Training(Strict):
 
     optimizer: Literal["adamw", "adam"]
     learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]  # adamw: decoupled; adam: L2, in the gradient
+    weight_decay: Weight  # adamw: decoupled; adam: L2, in the gradient
     batch_size: Count
     epochs: Count
     gradient_clip: Positive | None  # largest global norm; null: no clipping
@@ -186,6 +232,12 @@ class Training(Strict):
     warmup_steps: Natural
     log_every: Count  # steps that one row of the curve averages
     diverging: Literal["stop", "record"]  # a loss that is not finite: an error, or a result
+    shards: Shards
+
+    @model_validator(mode="after")
+    def _has_a_plan(self) -> Self:
+        self.plan()
+        return self
 
     def plan(self) -> Plan:
         """Return what this stands for: one player in one phase, the last weights its result."""
@@ -216,4 +268,5 @@ class Training(Strict):
             patience=None,
             diverging=self.diverging,
             log_every=self.log_every,
+            shards=self.shards,
         )

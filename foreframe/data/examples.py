@@ -25,12 +25,14 @@ class Batch(TypedDict, total=False):
     """What is known of some clips.
 
     `x`: uint8 frames (B,T,H,W,3), or states (B,T,S) float32; `actions`: those that led to each
-    frame, float32 (B,T,A); `labels`: by the label's name, int64 (B,).
+    frame, float32 (B,T,A); `labels`: by the label's name, int64 (B,); `partners`: a labelled clip
+    for each, see `foreframe.data.partners`.
     """
 
     x: Required[Tensor]
     actions: Tensor
     labels: dict[str, Tensor]
+    partners: "Batch"
 
 
 class Examples:

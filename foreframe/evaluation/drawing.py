@@ -8,7 +8,7 @@ Shapes: n clips, N of them, T frames of a clip, H rows, W columns, C = 3 colours
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Task:
     settings: FutureSettings
     numbers: Sequence[int]
     actions: Tensor | None  # (n,T,A) that led to the clips' frames, if the predictor takes them
+    # The last context that was continued, by its rows: what it tells serves all of its futures.
+    _begun: dict[tuple[int, int], Context] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -63,9 +65,12 @@ class Task:
         self, rows: slice, real_NTHWC: Tensor, drawing: Drawing, futures: range
     ) -> Prediction:
         """Return some futures of some clips, those of a clip in a row."""
+        if (place := (rows.start, rows.stop)) not in self._begun:
+            self._begun.clear()
+            self._begun[place] = self.context(rows, real_NTHWC)
         return predict(
             self.predictor,
-            self.context(rows, real_NTHWC),
+            self._begun[place],
             self.settings.horizon,
             drawing,
             Draws.each(self.settings.seed, self.numbers[rows], futures),

@@ -20,6 +20,7 @@ from foreframe.data import frames as frames_file
 from foreframe.data import labels
 from foreframe.data.clips import SplitRuns, load_split
 from foreframe.data.examples import Batch, Examples, refuse_lacking
+from foreframe.data.partners import Labelled, Paired, chosen
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
 from foreframe.models import AnyModel, Role, Shape
@@ -56,6 +57,7 @@ class Lesson:
     scaling: Scaling
     with_actions: bool
     with_labels: Sequence[str]
+    labelled: Labelled | None
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -95,23 +97,39 @@ class Lesson:
     def clips(self, set_name: str, every: int = 1) -> Callable[[Phase], Samples[Batch]]:
         """Return what gives each phase of a training the clips of a set, each `every`-th of them.
 
-        A phase that says how long its clips are has its own.
+        A phase that says how long its clips are has its own. Where few are labelled, those of the
+        training have partners, and the others their labels.
         """
 
         def samples(phase: Phase) -> Samples[Batch]:
             length = self.view.frames if phase.frames is None else phase.frames
             view = self.view.model_copy(update={"frames": length})
             clips = view.clips(self.files.frames, self.runs, set_name, every=every)
-            examples = self.stack.enter_context(
-                Examples(clips, view, with_actions=self.with_actions, with_labels=self.with_labels)
-            )
-            return Samples(len(examples), examples.read)
+
+            def examples(*more: str) -> Examples:
+                names = (*self.with_labels, *more)
+                return self.stack.enter_context(
+                    Examples(clips, view, with_actions=self.with_actions, with_labels=names)
+                )
+
+            if self.labelled is None:
+                return Samples(len(clips), examples().read)
+            label = self.labelled.label
+            if set_name != "train":
+                return Samples(len(clips), examples(label).read)
+            with frames_file.opening(self.files.frames) as file:
+                labels_N = labels.of_clips(file, [label], clips.starts)[label]
+                labelled = chosen(labels_N, labels.classes(file)[label], self.labelled)
+            return Samples(len(clips), Paired(examples(), examples(label), labelled).read)
 
         return samples
 
     def seen(self, batch: Batch, numbers: Numbers) -> dict[str, Any]:
         """Return a batch with `x` as the model takes it: float (B,C,T,H,W), or states (B,T,S)."""
-        return {**batch, "x": self.scaling.inward(batch["x"], numbers)}
+        found = {**batch, "x": self.scaling.inward(batch["x"], numbers)}
+        if "partners" in batch:
+            found["partners"] = self.seen(batch["partners"], numbers)
+        return found
 
     def objective(self, inner: Objective[Any]) -> Objective[Batch]:
         """Return an objective of models as one of these clips, which its models then see."""
@@ -120,7 +138,12 @@ class Lesson:
 
 @contextmanager
 def opening(
-    view: View, files: Files, *, with_actions: bool = False, with_labels: Sequence[str] = ()
+    view: View,
+    files: Files,
+    *,
+    with_actions: bool = False,
+    with_labels: Sequence[str] = (),
+    labelled: Labelled | None = None,
 ) -> Iterator[Lesson]:
     """Yield the data of a training.
 
@@ -130,7 +153,8 @@ def opening(
     scaling = Scaling.load(view, files.normalization)
     with ExitStack() as stack:
         runs = load_split(files.split)
-        yield Lesson(stack, files, runs, view, scaling, with_actions, tuple(with_labels))
+        names = tuple(with_labels)
+        yield Lesson(stack, files, runs, view, scaling, with_actions, names, labelled)
 
 
 @dataclass(frozen=True)
@@ -142,6 +166,7 @@ class Task:
         facts: what the record says of the trained network besides its training.
         with_actions: whether batches have the actions that led to the frames.
         with_labels: the names of the labels that they have.
+        labelled: which few training clips have a label, that all others do without.
     """
 
     name: str
@@ -151,6 +176,7 @@ class Task:
     facts: Callable[[Any], dict[str, Any]]
     with_actions: bool = False
     with_labels: Sequence[str] = ()
+    labelled: Labelled | None = None
 
 
 def learn(
@@ -165,7 +191,11 @@ def learn(
         code=[f"stages.{task.name}", f"{role.package}.{settings.kind}"],
     )
     lessons = opening(
-        settings.view, files, with_actions=task.with_actions, with_labels=task.with_labels
+        settings.view,
+        files,
+        with_actions=task.with_actions,
+        with_labels=task.with_labels,
+        labelled=task.labelled,
     )
     with lessons as lesson:
         network = role.build(settings, task.given(lesson))

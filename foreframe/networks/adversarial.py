@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
 
 SLOPE = 0.2  # of the LeakyReLU
@@ -105,7 +106,7 @@ def _deviation(x_BCHW: Tensor, rows: int) -> Tensor:
     return found[:, None].expand(-1, rows).flatten()
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(Recomputed):
     """x + gamma * o, where o at a position is a mean over all of them (Coppock 2020, Fig. 3.4).
 
     s_ij = f(x_i) . g(x_j), b_ji = softmax over i, o_j = W_v sum_i b_ji h(x_i); f, g and h have an
@@ -148,7 +149,10 @@ def gradient_penalty(
     share = share_B.view(-1, *[1] * (real.ndim - 1))
     # Not lerp, which takes no mixture of precisions.
     between = (share * real.detach() + (1 - share) * fake.detach()).requires_grad_()
-    with torch.enable_grad():
+    # Torch numbers a graph's nodes by thread, and sums gradients in the order of these numbers. A
+    # GPU's gradients have a thread of their own: how its numbers mix with those of the forward pass
+    # would depend on all that the process did before, which a resumed run did not do.
+    with torch.enable_grad(), torch.autograd.set_multithreading_enabled(False):
         (slope,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
     length_B = slope.flatten(1).norm(dim=1)
     return (length_B - 1).square().mean(), length_B.detach().mean()

@@ -10,6 +10,7 @@ Shapes: B rows, I channels of the input, C of the state, H rows and W columns of
 import torch
 from torch import Tensor, nn
 
+from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
 
 # What a cell keeps: the state h that is seen and the memory c, (B,C,H,W) each.
@@ -18,7 +19,7 @@ Pair = tuple[Tensor, Tensor]
 KERNEL = 3
 
 
-class ConvLSTM(nn.Module):
+class ConvLSTM(Recomputed):
     """One convolution of [x; h] gives all gates; 36 (I + C) C + 4 C weights with a 3x3 kernel.
 
     i, f, o = sigmoid, g = tanh of it; c' = f c + i g, h' = o tanh(c').
@@ -41,7 +42,7 @@ class ConvLSTM(nn.Module):
         return o.sigmoid() * c_BCHW.tanh(), c_BCHW
 
 
-class NormalizedConvLSTM(nn.Module):
+class NormalizedConvLSTM(Recomputed):
     """Gates GN(conv(x)) + GN(conv(h)), memory c' = GN(f c + i g); GN has a scale and a shift.
 
     Both convolutions have a bias too: with them the thesis's parameter counts come out exactly.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.networks.gaussian import Gaussian
+from foreframe.networks.recomputed import Layers, Recomputed
 
 # Rows of a frame for one of its features: three halvings.
 REDUCTION = 8
@@ -20,7 +21,7 @@ REDUCTION = 8
 def frame_features(colours: int, widths: tuple[int, int, int]) -> nn.Sequential:
     """Return the layers from frames (B,C,H,W) to features (B,F,H',W'), F the last width."""
     first, second, last = widths
-    return nn.Sequential(
+    return Layers(
         _normalized(nn.Conv2d(colours, first, 3, 2, 1, bias=False)),
         _normalized(nn.Conv2d(first, second, 3, 2, 1, bias=False)),
         _normalized(nn.Conv2d(second, last, 3, 2, 1, bias=False)),
@@ -41,7 +42,7 @@ def latent_features(dimensions: int, width: int, size: tuple[int, int]) -> nn.Se
     )
 
 
-class LatentNetwork(nn.Module):
+class LatentNetwork(Recomputed):
     """From features (B,F,H',W') to a Gaussian of latents (B,Z): a strided trunk, two heads."""
 
     def __init__(
@@ -70,7 +71,7 @@ def frame_decoder(
 ) -> nn.Sequential:
     """Return the layers from features (B,F,H',W') to (B,outputs,H,W): doubled three times."""
     first, second, third, fourth, last = widths
-    return nn.Sequential(
+    return Layers(
         _normalized(nn.ConvTranspose2d(inputs, first, 4, 2, 1, bias=False)),
         _normalized(nn.Conv2d(first, second, 3, 1, 1, bias=False)),
         _normalized(nn.ConvTranspose2d(second, third, 4, 2, 1, bias=False)),

@@ -21,6 +21,7 @@ from foreframe.networks import adversarial
 from foreframe.networks.adversarial import Linear, SelfAttention, activate, pixel_norm
 from foreframe.networks.flows.precision import full_precision
 from foreframe.networks.pooling import enlarge
+from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.snail import GatedResidualLayer
 
 FIRST = 4  # side of the first scale
@@ -91,7 +92,7 @@ def shrink(x_BCHW: Tensor, scale: int, growth: Growth) -> Tensor:
     return growth.fade * enlarge(functional.avg_pool2d(x_BCSS, 2)) + (1 - growth.fade) * x_BCSS
 
 
-class Reader(nn.Module):
+class Reader(Recomputed):
     """What is told about the map of the level above: x + GLU(conv(ELU(conv(ELU(x))))) by layer."""
 
     def __init__(self, condition: Condition, *, equalised: bool) -> None:
@@ -127,7 +128,7 @@ class Residual(nn.Module):
         return x_BCSS + (pixel_norm(made) if self.normalised else made)
 
 
-class Stack(nn.Module):
+class Stack(Recomputed):
     """The residual layers of a scale; the first of them sees the condition at the scale's size."""
 
     def __init__(self, network: Network, channels: int, *, normalised: bool) -> None:

@@ -18,6 +18,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from foreframe.networks.attention import CausalHeads, coordinates
 from foreframe.networks.causal import CausalConv3d, CausalEmbedding, SummedEmbeddings
 from foreframe.networks.dropout import NONE, Dropout
+from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.snail import GatedResidualLayer, Grid
 
 AXES = 2  # of positions that attention and the blocks' ends are told
@@ -77,7 +78,7 @@ class Lookback(nn.Module):
         return joined
 
 
-class PixelBlock(nn.Module):
+class PixelBlock(Recomputed):
     """Gated layers, then a look back, or a 1x1x1 convolution; both are told positions."""
 
     def __init__(
@@ -159,7 +160,7 @@ class PixelTrunk(nn.Module):
         return functional.elu(x)
 
 
-class ConditionNetwork(nn.Module):
+class ConditionNetwork(Recomputed):
     """What the codes above say: a 3x3 convolution, gated layers, each vector on its own square."""
 
     def __init__(self, codes: int, channels: int, layers: int) -> None:

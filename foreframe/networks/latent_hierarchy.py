@@ -19,6 +19,7 @@ from torch.nn import functional
 from foreframe.networks.conv_lstm import ConvLSTM, NormalizedConvLSTM, Pair
 from foreframe.networks.gaussian import SMALLEST, Gaussian
 from foreframe.networks.pooling import enlarge
+from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.residual_frames import SilentNorm, Style, normalized
 
 Cell = ConvLSTM | NormalizedConvLSTM
@@ -84,7 +85,7 @@ class StartingState(nn.Module):
         return h_BCHW, c_BCHW
 
 
-class Level(nn.Module):
+class Level(Recomputed):
     """The distribution of the latent of one resolution, of features and the latents above."""
 
     def __init__(self, layout: Layout, size: int) -> None:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from foreframe.networks.gaussian import Gaussian
 from foreframe.networks.pyramids import SLOPE
+from foreframe.networks.recomputed import Recomputed
 
 
-class LatentMaps(nn.Module):
+class LatentMaps(Recomputed):
     """From z_t-1 and what is told to the Gaussian of z_t, by convolutions without normalisation."""
 
     def __init__(self, told: int, widths: tuple[int, int], latent: int) -> None:

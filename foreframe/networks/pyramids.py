@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from foreframe.errors import UserError
 from foreframe.networks.pooling import enlarge, maxima
+from foreframe.networks.recomputed import Recomputed
 
 Kind = Literal["vgg", "dcgan"]
 SLOPE = 0.2
@@ -31,7 +32,7 @@ class Convolution(nn.Sequential):
         )
 
 
-class Extractor(nn.Module):
+class Extractor(Recomputed):
     """L blocks, each half as high and wide as the one before, with `widths` channels.
 
     Block l has a convolution to the width of the block before (the first one two, to half of its
@@ -61,7 +62,7 @@ class Extractor(nn.Module):
         return found
 
 
-class Conditioner(nn.Module):
+class Conditioner(Recomputed):
     """From a picture at level L down to a map for each level l, with `widths[l - 1]` channels.
 
     Two convolutions a level, at the lowest resolution the first twice as wide; `skips` are channels

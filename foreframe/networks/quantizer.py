@@ -6,6 +6,7 @@ Shapes: B batch, D code dimension, T time, H height, W width, N = B*T*H*W vector
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.networks import shards
 from foreframe.networks.index_noise import IndexNoise
 from foreframe.randomness import Numbers
 
@@ -99,8 +101,7 @@ class Quantizer(nn.Module):
                 codes_BDTHW = self.vectors(moved_N.view_as(ids_BTHW))
             counts_K, totals_KD = self._sums(z_ND, moved_N)
             if self.training:
-                self._update(counts_K, totals_KD)
-                self._restart(z_ND, numbers)
+                shards.note(self, (counts_K, totals_KD, self._fresh(z_ND, numbers)))
             if moved_N is not ids_N:
                 counts_K, _ = self._sums(z_ND, ids_N)
             vectors_BDTHW = _StraightThrough.apply(z_BDTHW, codes_BDTHW)  # type: ignore[no-untyped-call]
@@ -135,12 +136,18 @@ class Quantizer(nn.Module):
         return counts_K, totals_KD
 
     @torch.no_grad()
-    def _update(self, counts_K: Tensor, totals_KD: Tensor) -> None:
-        """N <- gamma N + (1-gamma) n;  m <- gamma m + (1-gamma) sum z;  e = m / N~ (3.2.3)."""
+    def follow(self, sums: Sequence[Tensor]) -> None:
+        """Update the codebook by counts (K,), totals (K,D) and outputs to restart from (K,D) or ().
+
+        N <- gamma N + (1-gamma) n;  m <- gamma m + (1-gamma) sum z;  e = m / N~ (3.2.3).
+        """
+        counts_K, totals_KD, fresh_KD = sums
         weight = 1 - self.averages.decay
         self.count.lerp_(counts_K, weight)
         self.total.lerp_(totals_KD, weight)
         self.codebook.copy_(self.total / self._smoothed()[:, None])
+        if self.averages.restart_threshold > 0:
+            self._restart(fresh_KD)
 
     def _smoothed(self) -> Tensor:
         """N~ = (N + eps) / (sum N + K eps) * sum N."""
@@ -148,19 +155,22 @@ class Quantizer(nn.Module):
         epsilon = self.averages.epsilon
         return (self.count + epsilon) / (total + len(self.count) * epsilon) * total
 
-    @torch.no_grad()
-    def _restart(self, z_ND: Tensor, numbers: Numbers) -> None:
+    def _fresh(self, z_ND: Tensor, numbers: Numbers) -> Tensor:
+        """Return a random output for each code, (K,D), zeros where another shard chooses."""
+        if self.averages.restart_threshold == 0:
+            return z_ND.new_zeros(())
+        # Drawn for all codes, on the CPU: the host need not know which of them are dead.
+        choice_K = numbers.integers(0, len(z_ND), self.count.shape)
+        own_K = shards.chosen(len(self.count), z_ND.device)
+        return z_ND[choice_K.to(z_ND.device)].masked_fill(~own_K[:, None], 0.0)
+
+    def _restart(self, fresh_KD: Tensor) -> None:
         """Move codes that have died to random encoder outputs of this batch.
 
         It comes after the update, which would overwrite it, and sets N and m as well as e, which
         the next update would otherwise divide back into the dead code.
         """
         threshold = self.averages.restart_threshold
-        if threshold == 0:
-            return
-        # Drawn for all codes, on the CPU: the host need not know which of them are dead.
-        choice_K = numbers.integers(0, len(z_ND), self.count.shape)
-        fresh_KD = z_ND[choice_K.to(z_ND.device)]
         dead_K = self.count < threshold
         dead_K1 = dead_K[:, None]
         self.count.masked_fill_(dead_K, threshold)

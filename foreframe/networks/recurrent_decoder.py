@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from foreframe.networks.conv_lstm import ConvLSTM, Pair
 from foreframe.networks.latent_hierarchy import Cell, Layout, StartingState, each_step, over_time
+from foreframe.networks.recomputed import Layers
 from foreframe.networks.residual_frames import enlarging, normalized
 
 
@@ -35,7 +36,7 @@ class Stage(nn.Module):
             self.starting = StartingState(layout, size, outputs, kernel)
         if last:
             width = layout.hidden[size]
-            self.leave = nn.Sequential(
+            self.leave: nn.Sequential = Layers(
                 normalized(outputs, width, 3, layout.style.groups, layout.style),
                 nn.Conv2d(width, colours, 3, padding=1),
             )

@@ -6,6 +6,8 @@ Shapes: B batch, C channels, T time, H height, W width.
 
 from torch import Tensor, nn
 
+from foreframe.networks.recomputed import Recomputed
+
 Kernel = tuple[int, int, int]
 
 
@@ -28,7 +30,7 @@ class ResidualLayer(nn.Module):
         return x_BCTHW + self.gather(hidden)
 
 
-class ResidualStack(nn.Sequential):
+class ResidualStack(Recomputed, nn.Sequential):
     """`layers` residual layers and a closing ReLU; 0 layers leave the ReLU alone."""
 
     def __init__(self, channels: int, hidden: int, layers: int, kernel: Kernel) -> None:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from foreframe.networks.pooling import maxima
+from foreframe.networks.recomputed import Layers, Recomputed
 from foreframe.randomness import Numbers
 
 # Rows of the last features that are still a picture; a single place follows.
@@ -61,7 +62,7 @@ def sizes(rows: int) -> tuple[int, ...]:
     return (*found, 1)
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Recomputed):
     """x + weight x branch of two normalised 3x3 convolutions that begin with an activation."""
 
     def __init__(self, inputs: int, outputs: int, style: Style, groups: int) -> None:
@@ -97,14 +98,14 @@ class SilentNorm(nn.GroupNorm):
 def normalized(inputs: int, outputs: int, kernel: int, groups: int, style: Style) -> nn.Sequential:
     """Return a convolution that keeps the resolution, its normalisation and an activation."""
     convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    return nn.Sequential(convolution, nn.GroupNorm(groups, outputs), style.activation())
+    return Layers(convolution, nn.GroupNorm(groups, outputs), style.activation())
 
 
 def enlarging(inputs: int, outputs: int, of: int, style: Style) -> nn.Sequential:
     """Return the way from the resolution `of` to the next larger one: 1 to 4, others doubled."""
     stride, padding = (1, 0) if of == 1 else (2, 1)
     convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride, padding)
-    return nn.Sequential(convolution, nn.GroupNorm(style.groups, outputs), style.activation())
+    return Layers(convolution, nn.GroupNorm(style.groups, outputs), style.activation())
 
 
 class ResidualEncoder(nn.Module):
@@ -145,7 +146,7 @@ class ResidualEncoder(nn.Module):
         return found
 
 
-class StridedEncoder(nn.Module):
+class StridedEncoder(Recomputed):
     """A strided 4x4 convolution for each halving; the features at full resolution are the frame.
 
     Attributes:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from foreframe.networks.attention import CausalAttention, coordinates
 from foreframe.networks.dropout import NONE, Dropout
+from foreframe.networks.recomputed import Recomputed
 
 Convolution = Callable[[int, int], nn.Module]  # (inputs, outputs) -> a layer that keeps the grid
 Grid = tuple[int, int, int]
@@ -68,7 +69,7 @@ class GatedResidualLayer(nn.Module):
         return x_BFTHW + functional.glu(gated, dim=1)
 
 
-class Block(nn.Module):
+class Block(Recomputed):
     """Residual layers, then a sum of a local and (with attention) a global branch (Figure 4.4)."""
 
     def __init__(

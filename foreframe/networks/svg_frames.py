@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from foreframe.networks.pooling import enlarge, maxima
+from foreframe.networks.recomputed import Recomputed
 
 Backbone = Literal["dcgan", "vgg"]
 
@@ -38,7 +39,7 @@ def widths(rows: int, width: int) -> list[int]:
     return [width * min(2**stage, WIDEST) for stage in range(stages)]
 
 
-class FrameEncoder(nn.Module):
+class FrameEncoder(Recomputed):
     """A frame to a vector within (-1, 1), and features at every resolution."""
 
     def __init__(
@@ -63,7 +64,7 @@ class FrameEncoder(nn.Module):
         return self.head(x_BCHW).flatten(1), skips
 
 
-class FrameDecoder(nn.Module):
+class FrameDecoder(Recomputed):
     """A vector to a frame within (0, 1), given features at every resolution."""
 
     def __init__(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
 
 DEVIATION = 0.02  # of what tables begin with (Radford et al. 2018, 4.1)
@@ -67,7 +68,7 @@ class SelfAttention(nn.Module):
         return found
 
 
-class Block(nn.Module):
+class Block(Recomputed):
     """x + attention(norm(x)), then y + mlp(norm(y))."""
 
     def __init__(self, width: int, heads: int, ratio: int) -> None:

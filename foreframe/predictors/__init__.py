@@ -5,9 +5,9 @@ any number of frames, T = t + h, H rows, W columns, C = 3 colours, A action chan
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from foreframe.errors import UserError
 from foreframe.randomness import Draws
 
 LikelihoodKind = Literal["exact", "elbo", "none"]
+Made = TypeVar("Made")
 
 COLOURS = 3  # of every frame that is kept; a view may show a network fewer
 
@@ -32,6 +33,8 @@ class Context:
         labels: of the clips, by name, (N,...).
         whole: the clips with their true futures, (N,T,H,W,C), where the protocol lets what is made
             of the context see them (`context_encoding: full_clip`), else None.
+
+    What a predictor makes of it is kept with it, so that more futures of the clips begin at once.
     """
 
     frames: Tensor
@@ -39,6 +42,17 @@ class Context:
     actions: Tensor | None = None
     labels: Mapping[str, Tensor] = field(default_factory=dict)
     whole: Tensor | None = None
+    _made: dict[tuple[int, int], tuple[object, Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def told(self, who: object, seed: int, make: Callable[[], Made]) -> Made:
+        """Return what someone makes of the context with a seed, made the first time it is asked."""
+        place = id(who), seed
+        if place not in self._made:
+            self._made[place] = who, make()  # who lives as long as its id means it
+        found: Made = self._made[place][1]
+        return found
 
     @property
     def given(self) -> int:

@@ -124,7 +124,8 @@ class Latent(Predictor):
         the next, so their actions are zeros. Beyond one window the last given length of frames
         becomes the context, code for code, and the window moves on.
         """
-        given, rows = self._begun(context), context.places(draws)
+        given = context.told(self, draws.seed, lambda: self._begun(context))
+        rows = context.places(draws)
         begun = {level: codes[rows] for level, codes in given.items()}
         led = self._led(context, rows)
         frames: list[Tensor] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from foreframe.config.sampling import Options
+from foreframe.data.partners import Labelled
 from foreframe.data.scaling import Scaling
 from foreframe.data.views import View
 from foreframe.models import Model, ModelSettings, Role, Shape
@@ -23,12 +24,18 @@ class PredictorSettings(ModelSettings):
     actions: Literal["none", "input"]  # input: it is given those that lead to the frames
     labels: tuple[str, ...]  # of whole clips, that it is given
 
+    @property
+    def labelled(self) -> Labelled | None:
+        """Which few training clips have a label beside those; None: it learns from none."""
+        return None
+
 
 @dataclass(frozen=True)
 class Given:
     """What the data tell a predictor: the shape of clips, and what its inputs mean.
 
-    actions: names of the channels it is given; labels: names of the classes, by label.
+    actions: names of the channels it is given; labels: names of the classes, by label, also of one
+    that it learns from alone.
     """
 
     shape: Shape

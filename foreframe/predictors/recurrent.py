@@ -1,8 +1,9 @@
 """Predictors that go frame by frame and keep a state: what they share, written once.
 
-A kind says what given frames tell (`encode`), how a future begins after them (`start`), how it goes
-on by a frame (`advance`), and what the true frames of a clip cost (`terms`). Prediction and
-likelihood follow from these; the loss is that of `variational` or of `deterministic`.
+A kind says what given frames tell (`encode`), how a future begins after them (`start`), and how it
+goes on by a frame (`advance`); prediction follows from these. Most kinds also say what the true
+frames of a clip cost (`terms`), from which likelihood and loss follow: the loss is that of
+`variational` or of `deterministic`. A game between players has no such terms.
 
 Shapes: N clips, B futures or samples of them, C channels of the view, t given frames, h predicted
 ones, T = t + h, S scored ones, H rows, W columns, K samples.
@@ -70,8 +71,8 @@ class RecurrentSettings(PredictorSettings):
         return self
 
 
-class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
-    """A learned predictor that goes frame by frame.
+class FrameByFrame(LearnedPredictor, Generic[State]):
+    """A learned predictor that goes frame by frame, whatever it learns by.
 
     Attributes:
         needs: how many frames must be given.
@@ -91,31 +92,6 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
     @abstractmethod
     def advance(self, state: State, time: int, options: Any, noise: Noise) -> tuple[Tensor, State]:
         """Return frame `time` (B,C,H,W) of futures and the state after it."""
-
-    @abstractmethod
-    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
-        """Return what the frames from `given` on cost, each given the true ones before it.
-
-        Latents of the given frames are drawn as `start` draws them and cost nothing; those of
-        scored frames are drawn from the posterior, which may look ahead.
-        """
-
-    @property
-    def grey_level(self) -> float:
-        """The width of a grey level where `terms` are densities; 1 where they are probabilities."""
-        return self.scaling.grey_level
-
-    @property
-    def trained_from(self) -> int:
-        """The first frame of a clip that the loss looks at."""
-        return self.needs
-
-    def prepare(self, batch: Mapping[str, Any], moment: Moment) -> None:
-        """Set what depends on data from the run's first batch; without gradients."""
-
-    def objective(self) -> Objective[Any]:
-        """Return the minimisation of `loss`, begun by `prepare`."""
-        return _Prepared(self)
 
     def operations(self, given: int) -> dict[str, Any]:
         """Return the floating-point operations of `frames`; a multiply-add is two.
@@ -148,10 +124,11 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
     @torch.no_grad()
     def _predict(self, context: Context, horizon: int, options: Any, draws: Draws) -> Prediction:
         self._require(context.given)
-        seen, rows = self._seen(context, draws.seed), context.places(draws)
+        seen = context.told(self, draws.seed, lambda: self._seen(context, draws.seed))
+        rows = context.places(draws)
         frames = [
             self._roll(part(seen, rows[chosen]), context.given, horizon, options, draws.of(chosen))
-            for chosen in _filled(len(draws))
+            for chosen in filled(len(draws))
         ]
         return Prediction(torch.cat(frames)[: len(draws)])
 
@@ -179,6 +156,35 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
             frames.append(x_BCHW)
         return self.scaling.outward(torch.stack(frames, dim=2)).cpu()
 
+
+class Recurrent(FrameByFrame[State], SingleLoss):
+    """One whose loss is made of what each frame costs."""
+
+    @abstractmethod
+    def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
+        """Return what the frames from `given` on cost, each given the true ones before it.
+
+        Latents of the given frames are drawn as `start` draws them and cost nothing; those of
+        scored frames are drawn from the posterior, which may look ahead.
+        """
+
+    @property
+    def grey_level(self) -> float:
+        """The width of a grey level where `terms` are densities; 1 where they are probabilities."""
+        return self.scaling.grey_level
+
+    @property
+    def trained_from(self) -> int:
+        """The first frame of a clip that the loss looks at."""
+        return self.needs
+
+    def prepare(self, batch: Mapping[str, Any], moment: Moment) -> None:
+        """Set what depends on data from the run's first batch; without gradients."""
+
+    def objective(self) -> Objective[Any]:
+        """Return the minimisation of `loss`, begun by `prepare`."""
+        return _Prepared(self)
+
     @torch.no_grad()
     def likelihood(self, context: Context, future_NhHWC: Tensor, draws: Draws) -> LogWeights:
         """Return log p(x, z) - log q(z | x) of whole trajectories z, each of the draws one.
@@ -192,7 +198,7 @@ class Recurrent(LearnedPredictor, SingleLoss, Generic[State]):
         rows = context.places(draws)
         parts = [
             self._log_weights(clips_NTHWC[rows[chosen]], context.given, draws.of(chosen))
-            for chosen in _filled(len(draws))
+            for chosen in filled(len(draws))
         ]
         values_B = torch.cat(parts)[: len(draws)]
         values_KN = values_B.unflatten(0, (len(context.numbers), -1)).T
@@ -237,7 +243,7 @@ def _some(options: type[Options]) -> Options:
     return options(**values)
 
 
-def _filled(count: int) -> Iterator[list[int]]:
+def filled(count: int) -> Iterator[list[int]]:
     """Yield `WIDTH` rows at a time of so many; the last ones are the last row again."""
     for begin in range(0, count, WIDTH):
         yield [min(row, count - 1) for row in range(begin, begin + WIDTH)]

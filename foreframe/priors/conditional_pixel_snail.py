@@ -20,6 +20,7 @@ from torch.nn import functional
 from foreframe.config.training import Training
 from foreframe.errors import UserError
 from foreframe.networks import causal
+from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.snail import GatedResidualLayer, Trunk
 from foreframe.priors import Given, PriorSettings
 from foreframe.priors.snail import Box, SnailPrior
@@ -58,7 +59,7 @@ class Settings(PriorSettings):
         return self
 
 
-class ConditionStack(nn.Module):
+class ConditionStack(Recomputed):
     """The given codes, enlarged by two along each axis, then gated residual layers."""
 
     def __init__(self, codes: int, width: int, layers: int, kernel: causal.Kernel, outputs: int):

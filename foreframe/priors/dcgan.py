@@ -14,11 +14,12 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from foreframe.errors import UserError
+from foreframe.networks import games
 from foreframe.networks.adversarial import SLOPE
 from foreframe.networks.growing import FIRST
+from foreframe.networks.recomputed import Layers
 from foreframe.priors import Given
 from foreframe.priors.maps import CRITIC, GENERATOR, MapPrior, MapSettings, side_of
 from foreframe.randomness import Numbers
@@ -62,7 +63,7 @@ class Generator(nn.Module):
         layers: list[nn.Module] = [_Up(noise, channels[0], FIRST, bias=False)]
         for low, high in pairwise([*channels, 1]):
             layers += [_Norm(low), nn.ReLU(), _Up(low, high, 4, 2, padding=1, bias=False)]
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.layers = Layers(*layers, nn.Tanh())
 
     def forward(self, noise_BZ: Tensor) -> Tensor:
         """Return maps (B,1,H,W) from -1 to 1."""
@@ -81,7 +82,7 @@ class Critic(nn.Module):
             if len(layers) > 1:  # what sees the map itself has none (Radford et al. 2016, 3)
                 layers.append(_Norm(low))
             layers.append(nn.LeakyReLU(SLOPE))
-        self.layers = nn.Sequential(*layers, _Down(channels[0], 1, FIRST, bias=False))
+        self.layers = Layers(*layers, _Down(channels[0], 1, FIRST, bias=False))
 
     def forward(self, x_B1HW: Tensor) -> Tensor:
         """Return logits (B,) of being true."""
@@ -103,29 +104,23 @@ class Game(Objective[Mapping[str, Tensor]]):
         """Return the cross-entropy of who moves, and which share of maps the critic knows."""
         if turn == (GENERATOR,):
             fake = self.prior.critic(self._made(batch, moment))
-            return {GENERATOR: {"loss": functional.softplus(-fake).mean()}}
+            return {GENERATOR: {"loss": games.generator_loss(fake)}}
         with torch.no_grad():
             made = self._made(batch, moment)
         real = self.prior.critic(self.prior.true(batch, moment.numbers))
         fake = self.prior.critic(made)
-        loss = functional.softplus(-real).mean() + functional.softplus(fake).mean()
-        return {CRITIC: {"loss": loss, **_known(real, fake)}}
+        return {CRITIC: {"loss": games.critic_loss(real, fake), **games.known(real, fake)}}
 
     def measure(self, batch: Mapping[str, Tensor], moment: Moment) -> dict[str, Tensor]:
         """Return which share of the maps of a validation batch the critic knows, scalars."""
         made = self._made(batch, moment)
         real = self.prior.critic(self.prior.true(batch, moment.numbers))
-        return _known(real, self.prior.critic(made))
+        return games.known(real, self.prior.critic(made))
 
     def _made(self, batch: Mapping[str, Tensor], moment: Moment) -> Tensor:
         noise = self.prior.draw_noise(batch[self.prior.settings.level], moment.numbers)
         made: Tensor = self.prior.generator(noise)
         return made
-
-
-def _known(real_B: Tensor, fake_B: Tensor) -> dict[str, Tensor]:
-    shares = {"accuracy_real": real_B > 0, "accuracy_fake": fake_B <= 0}
-    return {name: right.float().mean() for name, right in shares.items()}
 
 
 class DCGan(MapPrior):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foreframe.artefacts import log
+from foreframe.running import processes
 
 LOG = Path("logs", "stages.jsonl")
 
@@ -20,10 +21,15 @@ LOG = Path("logs", "stages.jsonl")
 def noted(path: Path = LOG) -> Iterator[None]:
     """Append to the log what the block took, however it ends, short of a kill.
 
+    Of several processes of a run the first notes, also what those that it started took.
+
     An event holds: command (the words after `python`), finished (whether no error came), seconds,
     processor_seconds (of this process and its finished children), memory (the most bytes that one
     process occupied) and gpu_memory (the most bytes of tensors on a GPU; null without one).
     """
+    if processes.rank() > 0 or processes.is_idle():
+        yield
+        return
     start, finished = time.monotonic(), False
     try:
         yield

@@ -16,7 +16,7 @@ from torch import Tensor
 from foreframe.config.sampling import Choice, Options
 from foreframe.networks.noise import Drawn
 from foreframe.predictors.latent import Latent
-from foreframe.predictors.recurrent import Recurrent
+from foreframe.predictors.recurrent import FrameByFrame
 from foreframe.randomness import Draws, generator
 from foreframe.simulator.trained import Start
 
@@ -71,7 +71,9 @@ class OfFrames(Episode):
     """One in a predictor that goes frame by frame; actions count for nothing."""
 
     @torch.no_grad()
-    def __init__(self, predictor: Recurrent[Any], choice: Options, seed: int, start: Start) -> None:
+    def __init__(
+        self, predictor: FrameByFrame[Any], choice: Options, seed: int, start: Start
+    ) -> None:
         self.predictor, self.choice = predictor, choice
         device = next(predictor.parameters()).device
         self.noise = Drawn(Draws.first(seed, [CLIP]), "predict", device)
@@ -93,7 +95,7 @@ class OfFrames(Episode):
         return self.predictor.scaling.outward(torch.stack(frames, dim=2))[0].cpu()
 
 
-def begin(predictor: Latent | Recurrent[Any], choice: Any, seed: int, start: Start) -> Episode:
+def begin(predictor: Latent | FrameByFrame[Any], choice: Any, seed: int, start: Start) -> Episode:
     """Return the episode that goes on from a place with a seed."""
     if isinstance(predictor, Latent):
         return OfCodes(predictor, choice, seed, start)

@@ -18,7 +18,7 @@ from foreframe.data.clips import load_split, windows
 from foreframe.errors import UserError
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
-from foreframe.predictors.recurrent import Recurrent
+from foreframe.predictors.recurrent import FrameByFrame
 from foreframe.priors.actions import Actions
 
 TRAINED = (
@@ -72,7 +72,7 @@ class Trained:
     """
 
     files: Files
-    predictor: Latent | Recurrent[Any]
+    predictor: Latent | FrameByFrame[Any]
     actions: Actions
     low: NDArray[numpy.float32]
     high: NDArray[numpy.float32]
@@ -107,7 +107,7 @@ def load(files: Files, device: torch.device) -> Trained:
     """
     files.check()
     predictor = loading.load(files.models, files.normalization, device)
-    if not isinstance(predictor, Latent | Recurrent):
+    if not isinstance(predictor, Latent | FrameByFrame):
         raise UserError(
             f"{predictor.name} cannot be driven in: it predicts neither codes nor one frame after "
             "the other. Give the files of a predictor that does."
@@ -142,21 +142,21 @@ def load(files: Files, device: torch.device) -> Trained:
     )
 
 
-def _length(predictor: Latent | Recurrent[Any]) -> int:
+def _length(predictor: Latent | FrameByFrame[Any]) -> int:
     """Return how many frames the priors model at once, or a clip of the training had."""
     if isinstance(predictor, Latent):
         return predictor.window.frames
     return predictor.given.shape.frames
 
 
-def _context(predictor: Latent | Recurrent[Any]) -> int:
+def _context(predictor: Latent | FrameByFrame[Any]) -> int:
     """Return half of this, as in Xu 2022: in whole codes, or as much as the predictor needs."""
     if isinstance(predictor, Latent):
         return predictor.window.half
     return max(1, predictor.needs, _length(predictor) // 2)
 
 
-def _taken(predictor: Latent | Recurrent[Any]) -> Actions:
+def _taken(predictor: Latent | FrameByFrame[Any]) -> Actions:
     """Return the actions that a predictor takes.
 
     Raises:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from torch import Tensor
 from tqdm import tqdm
 
 from foreframe.config.training import Phase, Plan
@@ -20,9 +21,10 @@ from foreframe.training.interruption import Interruption
 from foreframe.training.objective import Objective
 from foreframe.training.result import Result, table
 from foreframe.training.samples import Batch, Samples, in_order
+from foreframe.training.sharding import Shards
 from foreframe.training.state import Row, State
 from foreframe.training.step import DIVERGED, Run, Stepper
-from foreframe.training.tally import Tally
+from foreframe.training.tally import Tally, at_home
 from foreframe.training.timeline import Stretch, lay_out
 
 
@@ -56,9 +58,10 @@ def fit(
     checking.check_sets(train, held_out, run.purpose)
     timeline = lay_out(plan, objective.turns, [samples.count for samples in train])
     checking.check_lengths(plan, timeline, run.purpose)
-    state = State(objective, plan, run.device)
+    shards = Shards(plan.shards, run.crew)
+    state = State(objective, plan, run.device, shards)
     state.resume(run.checkpoints, timeline)
-    stepper = Stepper(objective, plan, run, state, timeline[-1].end)
+    stepper = Stepper(objective, plan, run, state, shards, timeline[-1].end)
     with Interruption() as interruption:
         _Course(stepper, train, held_out, timeline, interruption).go()
     state.return_to_best()
@@ -104,7 +107,7 @@ class _Course(Generic[Batch]):
         state, steps = self.state, self.stepper.steps
         if state.diverged_at is not None:
             # It has an epoch to close, unless it was at the epoch's first step.
-            return not state.epoch.sums
+            return state.closed == state.step
         if state.closed == steps:
             return True
         patience, judged = self.plan.patience, state.judged(self.timeline[-1])
@@ -126,10 +129,13 @@ class _Course(Generic[Batch]):
         end = stretch.row_end(state.closed, self.plan.validate_every)
         samples = self.train[stretch.index]
         groups = stretch.groups(samples.count, run.seed, run.purpose, state.step, end)
-        batches = samples.batches(groups)
+        if state.step == 0:
+            first, *_ = stretch.groups(samples.count, run.seed, run.purpose, 0, 1)
+            self.stepper.start(stretch, samples.read(first))
+        batches = samples.parts(groups, self.stepper.shards.rows)
         while state.step < end:
             if not self.stepper.take(stretch, batches):
-                if state.window.sums:
+                if state.row_begun:
                     self._close_row(stretch)
                 return
             if state.step % self.plan.log_every == 0 or state.step == self.stepper.steps:
@@ -150,6 +156,7 @@ class _Course(Generic[Batch]):
             unit="step",
             mininterval=patience,
             maxinterval=max(10.0, patience),
+            disable=self.run.crew.rank > 0,
         )
 
     def _last_losses(self) -> Row:
@@ -183,7 +190,7 @@ class _Course(Generic[Batch]):
         state.epochs.append({**self._position(stretch), **train, **validation})
         state.epoch.clear()
         self._save()
-        self._stop_if_asked()
+        self._pause(saved=True)
 
     def _finite(self, values: Mapping[str, float]) -> Row:
         """Return values of a validation, None for those that are no finite numbers."""
@@ -196,14 +203,25 @@ class _Course(Generic[Batch]):
         return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
     def _validate(self, stretch: Stretch) -> dict[str, float]:
+        """Return what the whole set gives; processes take its batches in turn."""
         self.model.eval()
-        tally = Tally()
-        samples = self.validation[stretch.index]
+        crew, samples = self.run.crew, self.validation[stretch.index]
         groups = in_order(samples.count, stretch.phase.batch_size)
-        for position, (count, batch) in enumerate(samples.batches(groups)):
-            tally.add(self.stepper.measure(stretch, batch, position), count)
+        measured: dict[int, tuple[Mapping[str, Tensor], int]] = {}
+        batches = samples.batches(groups[crew.rank :: crew.count])
+        for first in range(0, len(groups), crew.count):
+            position = first + crew.rank
+            if position < len(groups):
+                count, batch = next(batches)
+                values = self.stepper.measure(stretch, batch, position)
+                measured[position] = (at_home(values) if crew.count > 1 else values, count)
             # Validation changes nothing, so a run may stop in its midst.
             self._pause()
+        tally = Tally()
+        for part in crew.each(measured):
+            measured |= part
+        for _, (values, count) in sorted(measured.items()):
+            tally.add(values, count)
         return tally.averages()
 
     def _check_judge(self, stretch: Stretch) -> None:
@@ -217,15 +235,15 @@ class _Course(Generic[Batch]):
         self.model.train()
         checking.check_judge(self.plan.judge, tally.averages(), self.run.purpose)
 
-    def _pause(self) -> None:
-        asked = self.interruption.number is not None
-        if asked or self.run.checkpoints.due(self.state.step):
+    def _pause(self, *, saved: bool = False) -> None:
+        """Save where that is due, and stop where that is asked; all processes do the same."""
+        run = self.run
+        due = not saved and run.crew.rank == 0 and run.checkpoints.due(self.state.step)
+        number, save = run.crew.largest(self.interruption.number or 0, int(due))
+        if save or (number and not saved):
             self._save()
-        self._stop_if_asked()
-
-    def _stop_if_asked(self) -> None:
-        if self.interruption.number is not None:
-            raise SystemExit(128 + self.interruption.number)
+        if number:
+            raise SystemExit(128 + number)
 
     def _save(self) -> None:
         self.stepper.check_finite()

@@ -11,27 +11,27 @@ from foreframe.config.training import SGD, Adam, OptimizerSettings, RMSprop
 def optimizer(
     settings: OptimizerSettings, weights: Sequence[nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """Return an optimiser of these weights, of which there must be one at least."""
-    rate, decay = settings.learning_rate, settings.weight_decay
+    """Return an optimiser of these weights, of which there must be one at least.
+
+    Its step size and decay are those of every step; see `Mover.follow`.
+    """
+    rate = settings.learning_rate
     # One kernel for all parameters: small networks spend their time on calls otherwise.
     match settings:
         case Adam():
             kind = torch.optim.AdamW if settings.kind == "adamw" else torch.optim.Adam
             betas, epsilon = settings.betas, settings.epsilon
-            return kind(weights, rate, betas, epsilon, decay, fused=True)
+            return kind(weights, rate, betas, epsilon, weight_decay=0.0, fused=True)
         case RMSprop():
             return torch.optim.RMSprop(
                 weights,
                 rate,
                 alpha=settings.smoothing,
                 eps=settings.epsilon,
-                weight_decay=decay,
                 momentum=settings.momentum,
             )
         case SGD():
-            return torch.optim.SGD(
-                weights, rate, momentum=settings.momentum, weight_decay=decay, fused=True
-            )
+            return torch.optim.SGD(weights, rate, momentum=settings.momentum, fused=True)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -61,18 +61,22 @@ class Mover:
         groups = [] if self._optimizer is None else self._optimizer.param_groups
         return [weight for group in groups for weight in group["params"]]
 
-    def gradient(self, loss: Tensor, *, again: bool) -> Tensor:
-        """Work out the gradient of a scalar by the weights; return its norm over all of them.
+    def gradient(self, loss: Tensor, *, again: bool) -> list[Tensor | None]:
+        """Return the gradient of a scalar by the weights, None for those that it does not reach.
 
         `again`: the graph of `loss` will be needed once more, by another player.
         """
-        gradients = torch.autograd.grad(loss, self.weights, retain_graph=again, allow_unused=True)
+        weights = self.weights
+        return [*torch.autograd.grad(loss, weights, retain_graph=again, allow_unused=True)]
+
+    def adopt(self, gradients: Sequence[Tensor | None]) -> Tensor:
+        """Take a gradient as the one to be followed; return its norm over all weights, a scalar."""
         for weight, found in zip(self.weights, gradients, strict=True):
             weight.grad = None if found is None else _laid_out(found, weight)
         known = [weight.grad for weight in self.weights if weight.grad is not None]
         return torch.nn.utils.get_total_norm(known)
 
-    def follow(self, norm: Tensor, rate: float) -> None:
+    def follow(self, norm: Tensor, rate: float, decay: float) -> None:
         """Take one step of size `rate` down the gradient, whose norm over all weights is `norm`.
 
         The clip is on that norm, not on single values. The gradient is used up.
@@ -81,7 +85,7 @@ class Mover:
         if self.settings.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(self.weights, self.settings.clip, norm)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"], group["weight_decay"] = rate, decay
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
 

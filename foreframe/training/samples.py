@@ -22,10 +22,23 @@ class Samples(Generic[Batch]):
 
     def batches(self, indices: Iterable[Tensor]) -> Iterator[tuple[int, Batch]]:
         """Yield (number of samples, batch) for each group of indices, reading one ahead."""
+        for count, batch in self.parts(indices, lambda group: group):
+            assert batch is not None, "no group is empty"
+            yield count, batch
+
+    def parts(
+        self, indices: Iterable[Tensor], own: Callable[[Tensor], Tensor]
+    ) -> Iterator[tuple[int, Batch | None]]:
+        """Yield the same, but of each batch the samples that `own` chooses; None if it has none."""
+
+        def read(group: Tensor) -> Batch | None:
+            chosen = own(group)
+            return self.read(chosen) if len(chosen) > 0 else None
+
         with ThreadPoolExecutor(max_workers=1) as reader:
             waiting = None
             for group in indices:
-                following = (len(group), reader.submit(self.read, group))
+                following = (len(group), reader.submit(read, group))
                 if waiting is not None:
                     yield waiting[0], waiting[1].result()
                 waiting = following

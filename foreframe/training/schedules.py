@@ -1,9 +1,9 @@
-"""The step size: a pure function of the step, and of what the validations so far have measured."""
+"""Step size and weight decay: pure functions of the step, and of what the validations measured."""
 
 import math
 from collections.abc import Sequence
 
-from foreframe.config.training import Decline, OptimizerSettings, Plateau
+from foreframe.config.training import Decay, Decline, HalfCosine, OptimizerSettings, Plateau
 
 
 def learning_rate(
@@ -11,22 +11,38 @@ def learning_rate(
 ) -> float:
     """Return the step size of step `step` (from 0) of `steps`.
 
-    It rises linearly over the warm-up, then stays, falls to 0 along half a cosine or, from some
-    step on, along a line, or falls by a factor whenever the values `judged`, one for each
-    validation so far, have stopped falling.
+    It rises linearly over the warm-up. Then it stays, or falls: along half a cosine, to 0 or to a
+    number of its own; from some step on along a line to 0; by a factor in every so many steps; or
+    by a factor whenever the values `judged`, one for each validation so far, have stopped falling.
     """
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    if isinstance(settings.schedule, Plateau):
-        stalls = count_stalls(judged, settings.schedule.patience)
-        return settings.learning_rate * settings.schedule.factor**stalls
-    if isinstance(settings.schedule, Decline):
-        left = (steps - step) / max(1, steps - settings.schedule.begin)
-        return settings.learning_rate * min(1.0, left)
-    progress = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    rate, warmup = settings.learning_rate, settings.warmup_steps
+    if step < warmup:
+        return rate * (step + 1) / warmup
+    match settings.schedule:
+        case "constant":
+            return rate
+        case Plateau(factor=factor, patience=patience):
+            return rate * factor ** count_stalls(judged, patience)
+        case Decline(begin=begin):
+            return rate * min(1.0, (steps - step) / max(1, steps - begin))
+        case Decay(factor=factor, steps=each):
+            return rate * factor ** ((step - warmup) / each)
+        case HalfCosine(first=first, last=last):
+            return _half_cosine(first, last, step - warmup, steps - warmup)
+        case "cosine":
+            return _half_cosine(rate, 0, step - warmup, steps - warmup)
+
+
+def weight_decay(settings: OptimizerSettings, step: int, steps: int) -> float:
+    """Return the weight decay of step `step` (from 0) of `steps`."""
+    if isinstance(settings.weight_decay, HalfCosine):
+        return _half_cosine(settings.weight_decay.first, settings.weight_decay.last, step, steps)
+    return settings.weight_decay
+
+
+def _half_cosine(first: float, last: float, step: int, steps: int) -> float:
+    progress = step / max(1, steps)
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def count_stalls(values: Sequence[float], patience: int) -> int:

@@ -12,7 +12,8 @@ from foreframe.training.averages import Averages
 from foreframe.training.checkpoints import Checkpoints, Snapshot
 from foreframe.training.objective import Objective
 from foreframe.training.optimization import Mover
-from foreframe.training.tally import Tally
+from foreframe.training.sharding import Shards
+from foreframe.training.tally import Tallies
 from foreframe.training.timeline import Stretch
 
 Row = dict[str, float | None]
@@ -22,20 +23,23 @@ class State:
     """The position of a run, its weights, moments and averages, and its tables so far.
 
     step, samples: taken and seen; phase: which was entered, -1 for none; curve, epochs: rows of the
-    tables; window, epoch: what their next rows average; diverged_at: see `Result`; best_step: the
-    step after which the phase's best weights were kept, or None.
+    tables; window, epoch: what their next rows average, by shard; diverged_at: see `Result`;
+    best_step: the step after which the phase's best weights were kept, or None.
     """
 
-    def __init__(self, objective: Objective[Any], plan: Plan, device: torch.device) -> None:
+    def __init__(
+        self, objective: Objective[Any], plan: Plan, device: torch.device, shards: Shards
+    ) -> None:
         self._objective = objective
         self._judge = plan.judge
         self._device = device
+        self._crew = shards.crew
         self.movers = {name: Mover(settings) for name, settings in plan.players.items()}
         self.averages = Averages(plan.average)
         self.step, self.samples, self.phase = 0, 0, -1
         self.curve: list[Row] = []
         self.epochs: list[Row] = []
-        self.window, self.epoch = Tally(), Tally()
+        self.window, self.epoch = Tallies(shards), Tallies(shards)
         self.diverged_at: int | None = None
         self.best_step: int | None = None
         self._best: dict[str, Tensor] = {}
@@ -44,6 +48,11 @@ class State:
     def closed(self) -> int:
         """The step at which the last row of the table of epochs ended."""
         return int(self.epochs[-1]["step"] or 0) if self.epochs else 0
+
+    @property
+    def row_begun(self) -> bool:
+        """Whether steps were taken since the last row of the curve."""
+        return self.step > (self.curve[-1]["step"] or 0 if self.curve else 0)
 
     def judged(self, stretch: Stretch) -> list[float]:
         """Return the values that are judged, of a phase's rows so far; infinite where no number."""
@@ -73,7 +82,10 @@ class State:
             self._load_weights(self._best)
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, which the first of several processes does for all."""
+        tallies = {name: tally.all() for name, tally in self._tallies().items()}
+        if self._crew.rank > 0:
+            return
         tensors = self._weights()
         for name, mover in self.movers.items():
             tensors |= {f"optimizer/{name}/{key}": value for key, value in mover.state().items()}
@@ -81,14 +93,15 @@ class State:
         facts: dict[str, Any] = {"samples": self.samples, "phase": self.phase}
         facts |= {"diverged_at": self.diverged_at, "best_step": self.best_step}
         facts |= {"curve": self.curve, "epochs": self.epochs}
-        for name, tally in self._tallies().items():
-            tensors |= {f"{name}/{key}": value for key, value in tally.sums.items()}
-            facts[name] = tally.samples
+        for name, by_shard in tallies.items():
+            for number, tally in by_shard.items():
+                tensors |= {f"{name}/{number}/{key}": value for key, value in tally.sums.items()}
+            facts[name] = {str(number): tally.samples for number, tally in by_shard.items()}
         checkpoints.save(Snapshot(self.step, tensors, facts))
 
     def resume(self, checkpoints: Checkpoints, timeline: tuple[Stretch, ...]) -> None:
-        """Go to where the newest checkpoint is, if there is one."""
-        snapshot = checkpoints.load()
+        """Go to where the newest checkpoint is, if there is one; the first process reads it."""
+        snapshot = self._crew.first(checkpoints.load() if self._crew.rank == 0 else None)
         if snapshot is None:
             return
         facts = snapshot.facts
@@ -101,11 +114,12 @@ class State:
         self.diverged_at, self.best_step = facts["diverged_at"], facts["best_step"]
         self.curve, self.epochs = facts["curve"], facts["epochs"]
         self._best = self._moved(_under("best", snapshot.tensors))
-        for name, tally in self._tallies().items():
-            tally.samples = facts[name]
-            tally.sums = self._moved(_under(name, snapshot.tensors))
+        for name, tallies in self._tallies().items():
+            for number, tally in tallies.of.items():
+                tally.samples = facts[name][str(number)]
+                tally.sums = self._moved(_under(f"{name}/{number}", snapshot.tensors))
 
-    def _tallies(self) -> dict[str, Tally]:
+    def _tallies(self) -> dict[str, Tallies]:
         return {"window": self.window, "epoch": self.epoch}
 
     def _weights(self) -> dict[str, Tensor]:

@@ -12,10 +12,12 @@ from foreframe.config.training import Plan
 from foreframe.errors import UserError
 from foreframe.randomness import Position, generator
 from foreframe.running.compute import autocast
-from foreframe.training import schedules
+from foreframe.running.crew import ALONE, Crew
+from foreframe.training import passes, schedules
 from foreframe.training.checkpoints import Checkpoints
-from foreframe.training.objective import Moment, Objective, Turn
+from foreframe.training.objective import Losses, Moment, Objective, Turn
 from foreframe.training.samples import Batch, to_device
+from foreframe.training.sharding import Shards
 from foreframe.training.state import State
 from foreframe.training.timeline import Stretch
 
@@ -34,6 +36,11 @@ class Run:
     compute: Compute
     device: torch.device
     checkpoints: Checkpoints
+    crew: Crew = ALONE
+
+
+# What is logged of a turn: by shard its values and its samples.
+Logged = Mapping[int, tuple[Mapping[str, Tensor], int]]
 
 
 @dataclass
@@ -44,33 +51,43 @@ class Stepper(Generic[Batch]):
     plan: Plan
     run: Run
     state: State
+    shards: Shards
     steps: int
     _unchecked: list[tuple[int, Tensor]] = field(default_factory=list)  # not known to be finite
 
-    def take(self, stretch: Stretch, batches: Iterator[tuple[int, Batch]]) -> bool:
-        """Take a step and return True; or note that it diverges, and change nothing else."""
+    @torch.no_grad()
+    def start(self, stretch: Stretch, batch: Batch) -> None:
+        """Set what depends on data, from the run's first batch."""
+        with autocast(self.run.device, self.run.compute):
+            moment = self._moment(stretch, "start")
+            self.objective.start(to_device(batch, self.run.device), moment)
+        self.state.averages.begin()
+
+    def take(self, stretch: Stretch, batches: Iterator[tuple[int, Batch | None]]) -> bool:
+        """Take a step and return True; or note that it diverges, and change nothing else.
+
+        The batches have this process's rows.
+        """
         state = self.state
-        taken: list[tuple[dict[str, Tensor], int]] = []
+        taken: list[tuple[Logged, int]] = []
         before: dict[str, Tensor] = {}
         for index, turn in enumerate(stretch.turns):
             samples, batch = next(batches)
-            batch = to_device(batch, self.run.device)
-            if index == 0 and state.step == 0:
-                self._start(stretch, batch)
             if index == 0 and self.plan.diverging == "record":
                 before = {name: value.clone() for name, value in self._movable(stretch).items()}
-            values = self._turn(stretch, batch, turn, index)
-            if values is None:
+            logged = self._turn(stretch, samples, batch, turn, index)
+            if logged is None:
                 for name, value in self._movable(stretch).items():
                     value.copy_(before[name])
                 state.diverged_at = state.step + 1
                 self._unchecked = [each for each in self._unchecked if each[0] <= state.step]
                 return False
-            taken.append((values, samples))
+            taken.append((logged, samples))
         state.averages.update()
-        for values, samples in taken:
-            state.window.add(values, samples)
-            state.epoch.add(values, samples)
+        for logged, samples in taken:
+            for number, (values, count) in logged.items():
+                state.window.of[number].add(values, count)
+                state.epoch.of[number].add(values, count)
             state.samples += samples
         state.step += 1
         return True
@@ -111,35 +128,50 @@ class Stepper(Generic[Batch]):
             )
         self._unchecked = []
 
-    @torch.no_grad()
-    def _start(self, stretch: Stretch, batch: Batch) -> None:
-        with autocast(self.run.device, self.run.compute):
-            self.objective.start(batch, self._moment(stretch, "start"))
-        self.state.averages.begin()
-
     def _turn(
-        self, stretch: Stretch, batch: Batch, turn: Turn, index: int
-    ) -> dict[str, Tensor] | None:
+        self, stretch: Stretch, samples: int, batch: Batch | None, turn: Turn, index: int
+    ) -> Logged | None:
         """Move the players of one turn and return what is logged; None if that diverges."""
         state = self.state
-        moment = self._moment(stretch, "step", state.step, *((index,) if index else ()))
-        with autocast(self.run.device, self.run.compute):
-            losses = self.objective.losses(batch, moment, turn)
-        assert set(losses) == set(turn), "each player of the turn has a loss"
-        norms = {
-            name: state.movers[name].gradient(losses[name]["loss"], again=name != turn[-1])
-            for name in turn
-        }
-        parts = [losses[name]["loss"].detach() + norm for name, norm in norms.items()]
-        self._unchecked.append((state.step + 1, torch.stack(parts).sum()))
+        movers = {name: state.movers[name] for name in turn}
+
+        def ask(part: Batch, shard: int | None) -> Losses:
+            position = ("step", state.step, *((index,) if index else ()))
+            position = (*position, *(() if shard is None else ("shard", shard)))
+            moment = self._moment(stretch, *position)
+            with autocast(self.run.device, self.run.compute):
+                losses = self.objective.losses(to_device(part, self.run.device), moment, turn)
+            assert set(losses) == set(turn), "each player of the turn has a loss"
+            return losses
+
+        if self.shards.count == 1:
+            assert batch is not None, "one process has all rows"
+            seen = passes.whole(ask, movers, samples, batch)
+        else:
+            model, device = self.objective.model, self.run.device
+            seen = passes.by_shards(model, ask, movers, self.shards, samples, batch, device)
+        norms = {name: mover.adopt(seen.gradients[name]) for name, mover in movers.items()}
+        totals = [seen.losses[name] + norm for name, norm in norms.items()]
+        self._unchecked.append((state.step + 1, torch.stack(totals).sum()))
         if self._diverges():
             return None
+        for module, sums in seen.notes:
+            module.follow(sums)
         rates = self.rates(stretch, state.step)
+        start, steps = stretch.rated
+        for name, mover in movers.items():
+            decay = schedules.weight_decay(mover.settings, state.step - start, steps)
+            mover.follow(norms[name], rates[name], decay)
+        return {
+            number: (self._logged(losses, norms), count)
+            for number, (losses, count) in seen.parts.items()
+        }
+
+    def _logged(self, losses: Losses, norms: Mapping[str, Tensor]) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
-        for name in turn:
-            state.movers[name].follow(norms[name], rates[name])
-            values |= {key: value for key, value in losses[name].items() if key != "loss"}
-            values[self.label(name, "loss")] = losses[name]["loss"]
+        for name, of_player in losses.items():
+            values |= {key: value for key, value in of_player.items() if key != "loss"}
+            values[self.label(name, "loss")] = of_player["loss"]
             values[self.label(name, "gradient_norm")] = norms[name]
         return values
 

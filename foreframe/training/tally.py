@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from foreframe.training.sharding import Shards, tree_sum
+
 COUNTS = "codes_"
 
 
@@ -30,9 +32,14 @@ class Tally:
             self.sums[name] = self.sums[name] + addend if name in self.sums else addend
             self.samples[name] = self.samples.get(name, 0) + samples
 
-    def clear(self) -> None:
-        """Forget all."""
-        self.samples, self.sums = {}, {}
+    def __add__(self, other: "Tally") -> "Tally":
+        """Return the sums of both."""
+        both = Tally()
+        for one in (self, other):
+            for name, value in one.sums.items():
+                both.sums[name] = both.sums[name] + value if name in both.sums else value
+                both.samples[name] = both.samples.get(name, 0) + one.samples[name]
+        return both
 
     def averages(self) -> dict[str, float]:
         """Return the mean of each scalar, and `usage_LEVEL` and `perplexity_LEVEL` for counts."""
@@ -44,6 +51,37 @@ class Tally:
             else:
                 result[name] = total.item() / self.samples[name]
         return result
+
+
+class Tallies:
+    """A tally of each shard that this process computes, by the shard's number."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self.of = {number: Tally() for number in shards.own}
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.of = {number: Tally() for number in self._shards.own}
+
+    def all(self) -> dict[int, Tally]:
+        """Return the tallies of all shards, from all processes."""
+        if self._shards.crew.count == 1:
+            return self.of
+        own = {number: Tally() for number in self.of}
+        for number, tally in self.of.items():
+            own[number].samples, own[number].sums = tally.samples, at_home(tally.sums)
+        return {key: each for part in self._shards.crew.each(own) for key, each in part.items()}
+
+    def averages(self) -> dict[str, float]:
+        """Return the averages over all shards; see `Tally.averages`."""
+        every: Tally = tree_sum([tally for _, tally in sorted(self.all().items())])
+        return every.averages()
+
+
+def at_home(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors by name on the CPU, shaped as they are, to be sent to other processes."""
+    return {name: value.cpu() for name, value in values.items()}
 
 
 def usage(counts_K: Tensor) -> tuple[float, float]:

@@ -20,7 +20,17 @@ from workflow import preset
 NAME = "comparison"
 DATA = Path("data") / NAME
 CODED = ("codes", "codes_actions", "transformer")
-FRAMED = ("conv_lstm", "prednet", "srnn", "vrnn", "rfn", "svg", "hierarchical", "glow")
+FRAMED = (
+    "conv_lstm",
+    "prednet",
+    "srnn",
+    "vrnn",
+    "rfn",
+    "svg",
+    "hierarchical",
+    "glow",
+    "feature_flow",
+)
 CERTAIN = ("conv_lstm", "prednet")
 DATASETS = ("road", "digits")
 CODES = {  # the models of codes of a data set, and the ends of their priors' names

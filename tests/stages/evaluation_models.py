@@ -25,6 +25,7 @@ TRAINING = Training(
     warmup_steps=0,
     log_every=1,
     diverging="stop",
+    shards=1,
 )
 
 

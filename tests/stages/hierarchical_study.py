@@ -76,9 +76,9 @@ def compiled(folder: Path, study: str, bibliography: str) -> str:
     """Return the report of a study, from artefacts and settings in a folder, its pictures blank."""
     build, home, data = folder / "page", ROOT / "studies" / study, Path("data") / study
     build.mkdir()
-    shared = ("style.typ", "web.typ", "results.typ", "chapters")
-    own = ("report.typ", bibliography)
-    sources = [*(ROOT / "reports" / name for name in shared), *(home / name for name in own)]
+    reports = ROOT / "reports"
+    shared = (*sorted(reports.glob("*.typ")), reports / "chapters")
+    sources = [*shared, home / "report.typ", home / bibliography]
     report.gather(build, sources)
     parameters = Path("params.yaml")
     files = (parameters, Path("studies") / study / parameters, data / "settings.json")

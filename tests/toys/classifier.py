@@ -19,8 +19,7 @@ class Linear(Classifier):
     """One linear layer."""
 
     def __init__(self, settings: Settings, given: Given) -> None:
-        super().__init__()
-        self.settings, self.given = settings, given
+        super().__init__(settings, given)
         size = given.shape
         pixels = size.channels * size.frames * size.height * size.width
         self.layer = nn.Linear(pixels, len(given.classes), bias=False)

@@ -7,8 +7,10 @@ from typing import Any
 from foreframe.running import stage
 from stages import (
     analyse,
+    classify_clips,
     classify_latents,
     collect,
+    derive_flow,
     evaluate,
     extract_latents,
     measure_colours,
@@ -30,6 +32,7 @@ TRAINING = {
     "optimizer": "adam", "learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 8, "epochs": 6,
     "gradient_clip": None, "schedule": "constant", "warmup_steps": 0, "log_every": 2,
     "diverging": "stop",
+    "shards": 1,
 }  # fmt: skip
 ADAM = {
     "kind": "adam", "learning_rate": 0.01, "betas": [0.5, 0.9], "epsilon": 1e-8,
@@ -42,6 +45,7 @@ PHASE = {
 PLAN = {
     "phases": [PHASE], "players": {"critic": ADAM, "generator": ADAM}, "average": None,
     "validate_every": None, "judge": None, "patience": None, "diverging": "stop", "log_every": 2,
+    "shards": 1,
 }  # fmt: skip
 FUTURES = {
     "set": "test", "clips": None, "stride": 8, "context": 2, "context_encoding": "context_only",
@@ -75,6 +79,12 @@ PARAMS: dict[str, Any] = {
         "kind": "toy", "view": {**VIEW, "channels": "grey"}, "label": "class",
         "training": TRAINING,
     },
+    "flow": {
+        "pyramid_scale": 0.5, "levels": 3, "window": 15, "iterations": 3, "neighbourhood": 5,
+        "deviation": 1.2, "subtract_mean": True, "largest": 5.0, "scale": 25.0,
+        "pairs": "consecutive",
+    },
+    "classification": {"merged": ["path", "speed"], "nearest": 4},
     "sampling": {
         "show": 2,
         "choices": {"drawn": {"share": 1.0}, "mean": {"share": 0.0}},
@@ -111,6 +121,7 @@ def main() -> None:
         Path(folder).mkdir()
     data = {"frames": "frames.h5", "split": "split.json", "normalization": "colours.json"}
     run(collect, out="frames.h5")
+    run(derive_flow, frames="frames.h5", out="flow.h5")
     run(split, frames="frames.h5", out="split.json")
     run(measure_colours, frames="frames.h5", split="split.json", out="colours.json")
     run(train_probe, **data, model="probe.safetensors", facts="probe.json")
@@ -120,6 +131,10 @@ def main() -> None:
         (train_classifier, "classifier"),
     ):
         run(module, **data, model=f"{name}.safetensors", record=f"{name}.json")
+    run(
+        classify_clips, **data, models="classifier.safetensors", found="clips.json",
+        arrays="clips.h5",
+    )  # fmt: skip
     run(extract_latents, **data, model="autoencoder.safetensors", out="latents.h5")
     run(train_prior, latents="latents.h5", model="prior.safetensors", record="prior.json")
     for name, models, sampling in (

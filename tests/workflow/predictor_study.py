@@ -27,6 +27,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "conv_lstm_autoencoder": {"only": {}},
     "rfn": {"drawn": {"flow": 0.7, "prior": 1.0}},
     "sequence_vae": {"drawn": LATENTS},
+    "feature_flow": {"drawn": {"temperature": 1.0}},
     "autoencoder": {"right": CODES},
 }
 FRAMEWISE = tuple(name for name in CHOICES if name not in ("sequence_vae", "autoencoder"))

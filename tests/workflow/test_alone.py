@@ -12,6 +12,7 @@ from tests import killing
 from tests.killing import started
 from tests.smoke import ROOT
 from tests.workflow import tiny
+from tests.workflow.test_dag_errors import make
 from workflow import alone
 
 ALONE = ("python", "-m", "workflow.alone", "dvc", "repro")
@@ -150,6 +151,24 @@ def test_the_second_waits_until_the_first_has_ended(tmp_path: Path) -> None:
         assert second.process.poll() is None
         os.close(ours)
         assert second.wait(30) == 0
+
+
+# A stage during which somebody else takes DVC's lock, as who reads the DAG does.
+BORROWED = """
+import subprocess, sys
+keep = "import fcntl, time; held = open('.dvc/tmp/lock'); fcntl.flock(held, fcntl.LOCK_EX)"
+last = "print(flush=True); time.sleep(6)"
+holder = subprocess.Popen([sys.executable, "-c", f"{keep}; {last}"], stdout=subprocess.PIPE)
+holder.stdout.readline()
+open("out", "w").close()
+"""
+
+
+def test_a_run_outlasts_who_holds_the_lock_for_longer_than_dvc_waits(tmp_path: Path) -> None:
+    folder = make(tmp_path, "stages:\n  a:\n    cmd: python stage.py\n    outs: [out]")
+    (folder / "stage.py").write_text(BORROWED)
+    assert "Running stage 'a'" in tiny.run(folder, *ALONE)
+    assert "out" in (folder / "dvc.lock").read_text()
 
 
 def test_exit_codes_are_those_of_the_command(tmp_path: Path) -> None:

@@ -113,6 +113,19 @@ def test_new_times_alone_make_no_work(done: Path) -> None:
     assert tiny.wanted_by_snakemake(done) == set()
 
 
+@pytest.mark.parametrize(("read", "written"), [(4e9, 1e8), (1e8, 4e9)], ids=["back", "ahead"])
+def test_a_clock_that_jumps_makes_no_work_and_hides_none(
+    read: float, written: float, done: Path
+) -> None:
+    for folder, time in (("texts", read), ("library", read), ("data", written)):
+        for path in (done / folder).iterdir():
+            os.utime(path, (time, time))
+    assert tiny.wanted_by_snakemake(done) == set()
+    tiny.edit(done, "params.yaml", "times: 2", "times: 3")
+    os.utime(done / "params.yaml", (1e8, 1e8))
+    assert tiny.wanted_by_snakemake(done) == {"versions", "train_loud", "report"}
+
+
 # Texts to replace in files, and the stages that are to run then.
 EDITS: dict[str, tuple[list[tuple[str, str, str]], set[str]]] = {
     "a parameter": (

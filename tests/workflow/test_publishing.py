@@ -219,6 +219,19 @@ def test_a_full_disk_is_called_so(published: Path, clone: Path) -> None:
     assert end.code == injecting.REFUSED and "The disk is full" in end.message
 
 
+def test_a_full_place_is_called_so_and_counts_as_nothing_published(
+    project: Path, tmp_path: Path
+) -> None:
+    needs_program("strace")
+    to = shelf.here(tmp_path / "public")
+    how = (lambda: publish.run(project, SONGS, to, WORDS), "fsync", 3, "ENOSPC")
+    end = injecting.fail_at(*how)
+    assert end.code == injecting.REFUSED and "The disk is full" in end.message
+    assert not (tmp_path / "public" / SUMS).exists()
+    publish.run(project, SONGS, to, WORDS)
+    assert (tmp_path / "public" / SUMS).exists()
+
+
 def test_places_are_named(project: Path) -> None:
     with pytest.raises(UserError, match="Name a folder"):
         publishing.place(project, None, "", SONGS)

@@ -3,8 +3,13 @@
 Three paths (linear, sinusoidal, hypocycloidal) by three ways to go along them (constant,
 accelerating, bouncing), and rotation in place. The data set, by the author of a thesis on video
 modelling, was never released; what it leaves open (sizes, ranges, frame rate) is ours, and so is
-the flat drawing, where the original used a physics engine. A single frame must not give the class
-away: place, size, look and background have the same distribution in every class.
+the flat drawing, where the original used a physics engine.
+
+A frame that is taken at random must not give the class away: size, look, background and angle are
+drawn alike in every class, and places are spread alike (see `_aside`). Nor must how fast an object
+is: all but those that turn in place go as far in a clip, along their paths, and in any direction.
+Then one that bounces ends nearer to where it began: that displacements were alike as well cannot
+be. Nor can places at a moment that is known: what moves evenly passes the middle of its way then.
 """
 
 import math
@@ -29,8 +34,18 @@ STATES = ("x", "y", "angle")
 # A rotation goes along no path.
 LABELS = {"class": CLASSES, "path": (*PATHS, "none"), "speed": (*SPEEDS, "none")}
 # Lengths are shares of the frame's side.
-REACH = 0.16  # how far a path strays from its middle
-MIDDLE = 0.16  # how far the place in a random frame lies from the middle of the picture
+WAY = (0.35, 0.55)  # how far an object goes in a clip, along its path
+MIDDLE = 0.12  # how far the middle of a motion lies from that of the picture, along each axis
+TURNS = (0.5, 2.0)  # of a rotation
+RATIO = (3.0, 6.0)  # of the last speed to the first one, of what accelerates
+LEG = (0.5, 1.0)  # the first and the last of a bouncing way, as shares of those between
+STEEPNESS = 0.25  # a sine's amplitude over its period
+# On a path: at least so much of its pattern that it shows, and less of the rest the more often the
+# path is gone along, for it is the shorter.
+PERIODS = (1.0, 2.0)
+LOBES = (1.25, 1.75)  # from cusp to cusp of a hypocycloid
+CUSPS = (3, 4, 5)  # R/r
+POINTS = 1024  # of which a path is made
 
 
 class Settings(SyntheticSettings):
@@ -81,68 +96,97 @@ def stream(settings: Settings, seed: int, videos: Path, workers: int, first: int
 
 def motion(label: int, frames: int, random: numpy.random.Generator) -> Motion:
     """Return the motion of one class (0..9) over `frames` frames."""
-    # Where the object is in a random frame does not depend on the class, so it cannot tell it.
-    anchor, moment = 0.5 + random.uniform(-MIDDLE, MIDDLE, 2), int(random.integers(frames))
-    start = random.uniform(0, 2 * math.pi)
+    middle = 0.5 + random.uniform(-MIDDLE / 2, MIDDLE / 2, (2, 2)).sum(axis=0)
+    start, way = random.uniform(0, 2 * math.pi), random.uniform(*WAY)
+    moved, angles = numpy.zeros((frames, 2)), numpy.full(frames, start)
     if CLASSES[label] == "rotation":
-        turns = random.uniform(0.5, 2) * random.choice([-1, 1])
+        turns = random.uniform(*TURNS) * random.choice([-1, 1])
         angles = start + 2 * math.pi * turns * numpy.linspace(0, 1, frames)
-        return Motion(numpy.repeat(anchor[None], frames, axis=0), angles)
-    path, speed = divmod(label, len(SPEEDS))
-    places = _path(path, random)(_progress(speed, frames, random))
-    return Motion(anchor + places - places[moment], numpy.full(frames, start))
+    else:
+        path, speed = divmod(label, len(SPEEDS))
+        progress, times = _progress(speed, frames, random)
+        moved = way / times * _path(path, times, random)(progress) @ _turned(random)
+        moved -= moved.mean(axis=0)
+    return Motion(middle + _aside(moved, way, random) + moved, angles)
 
 
-def _progress(speed: int, frames: int, random: numpy.random.Generator) -> NDArray[numpy.float64]:
-    """Return how far along the path the object is in every frame, from 0 to 1."""
-    time = numpy.linspace(0, 1, frames)
-    if SPEEDS[speed] == "constant":
-        return time
-    if SPEEDS[speed] == "accelerating":
-        # s = v0 t + a t^2 / 2, with an end 3 to 6 times as fast as the start.
-        ratio = random.uniform(3, 6)
-        way = time + (ratio - 1) * time**2 / 2
-        return way / way[-1] if random.integers(2) else 1 - (way / way[-1])[::-1]
-    turns = random.uniform(1, 3)
-    # A triangle wave: there and back at one speed.
-    phase = (turns + 1) * time + random.uniform(0, 2)
-    return numpy.abs((phase % 2) - 1)
+def _aside(
+    moved: NDArray[numpy.float64], way: float, random: numpy.random.Generator
+) -> NDArray[numpy.float64]:
+    """Return by how much (2,) a motion around 0 is put aside.
+
+    An object that goes straight on and evenly is at a random frame at a random point of a line. The
+    middle of every other motion is such a point, of a line that is shorter by what the motion
+    itself spreads: an object in a single frame is then as far from the middle in every class.
+    """
+    frames = len(moved)
+    even = way**2 * numpy.linspace(0, 1, frames).var()
+    left = max(0.0, 1 - (moved**2).sum(axis=1).mean() / even)
+    point = way * (random.integers(frames) / (frames - 1) - 0.5)
+    aside: NDArray[numpy.float64] = math.sqrt(left) * numpy.array([point, 0.0]) @ _turned(random)
+    return aside
 
 
-def _path(number: int, random: numpy.random.Generator) -> "_Path":
+def _turned(random: numpy.random.Generator) -> NDArray[numpy.float64]:
+    """Return a rotation (2,2) by a random angle."""
     heading = random.uniform(0, 2 * math.pi)
-    turned = numpy.array(
+    return numpy.array(
         [(math.cos(heading), math.sin(heading)), (-math.sin(heading), math.cos(heading))]
     )
-    return _Path(
-        number, turned, int(random.integers(3, 6)), random.uniform(1, 3), random.uniform(0, 1)
-    )
 
 
-@dataclass(frozen=True)
+def _progress(
+    speed: int, frames: int, random: numpy.random.Generator
+) -> tuple[NDArray[numpy.float64], float]:
+    """Return which share of a path (T,) lies behind the object, and how often it goes along it."""
+    time = numpy.linspace(0, 1, frames)
+    if SPEEDS[speed] == "constant":
+        return time, 1.0
+    if SPEEDS[speed] == "accelerating":
+        # s = v0 t + a t^2 / 2
+        gone = time + (random.uniform(*RATIO) - 1) * time**2 / 2
+        return gone / gone[-1], 1.0
+    # There and back at one speed: a triangle wave, turned round once, twice or three times.
+    turns = int(random.integers(1, 4))
+    first, last = random.uniform(*LEG, 2)
+    times = first + (turns - 1) + last
+    return numpy.abs((1 - first + times * time) % 2 - 1), times
+
+
 class _Path:
-    """A curve around 0, of at most REACH; called with progress (n,) it returns places (n,2)."""
+    """A curve of length 1; called with shares of it (n,) it returns places (n,2)."""
 
-    number: int
-    turned: NDArray[numpy.float64]
-    cusps: int  # R/r of a hypocycloid: 3, 4 or 5
-    periods: float  # of a sine
-    phase: float
+    def __init__(self, curve: NDArray[numpy.float64]) -> None:
+        steps = numpy.hypot(*numpy.diff(curve, axis=0).T)
+        gone = numpy.concatenate([[0.0], numpy.cumsum(steps)])
+        self._gone, self._curve = gone / gone[-1], curve / gone[-1]
 
-    def __call__(self, progress: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
-        along = REACH * (2 * progress - 1)
-        if PATHS[self.number] == "linear":
-            curve = numpy.stack([along, numpy.zeros_like(along)], axis=1)
-        elif PATHS[self.number] == "sinusoidal":
-            wave = numpy.sin(2 * math.pi * (self.periods * progress + self.phase))
-            curve = numpy.stack([along, REACH / 3 * wave], axis=1)
-        else:
-            # x = (R - r) cos th + r cos((R - r) th / r), with R = 1, r = 1 / cusps.
-            angle, inner = 2 * math.pi * (progress + self.phase), self.cusps - 1
-            x = inner * numpy.cos(angle) + numpy.cos(inner * angle)
-            y = inner * numpy.sin(angle) - numpy.sin(inner * angle)
-            curve = REACH * numpy.stack([x, y], axis=1) / self.cusps
-        return curve @ self.turned
+    def __call__(self, share: NDArray[numpy.float64]) -> NDArray[numpy.float64]:
+        axes = [numpy.interp(share, self._gone, axis) for axis in self._curve.T]
+        return numpy.stack(axes, axis=1)
+
+
+def _path(number: int, times: float, random: numpy.random.Generator) -> _Path:
+    """Return a path that is gone along so many times."""
+    phase, share = random.uniform(0, 1), numpy.linspace(0, 1, POINTS)
+    if PATHS[number] == "linear":
+        return _Path(numpy.stack([share, numpy.zeros(POINTS)], axis=1))
+    if PATHS[number] == "sinusoidal":
+        periods = _shown(PERIODS, times, random)
+        wave = numpy.sin(2 * math.pi * (periods * share + phase))
+        return _Path(numpy.stack([share, STEEPNESS / periods * wave], axis=1))
+    # x = (R - r) cos th + r cos((R - r) th / r), with R = 1, r = 1 / cusps.
+    cusps = int(random.choice(CUSPS))
+    inner, lobes = cusps - 1, _shown(LOBES, times, random)
+    angle = 2 * math.pi * (phase + lobes / cusps * share)
+    x = inner * numpy.cos(angle) + numpy.cos(inner * angle)
+    y = inner * numpy.sin(angle) - numpy.sin(inner * angle)
+    return _Path(numpy.stack([x, y], axis=1))
+
+
+def _shown(amount: tuple[float, float], times: float, random: numpy.random.Generator) -> float:
+    least, more = amount
+    return least + float(random.uniform(0, more)) / times
 
 
 def _labels(settings: Settings, seed: int, number: int, part: str) -> dict[str, int]:

@@ -42,6 +42,10 @@ def told(gain: float = 0.2, error: float = 0.0) -> Told:
     return model
 
 
+def no_other(name: str) -> Subject:
+    raise AssertionError(f"nothing is asked of the set {name}")
+
+
 def subject(
     file: Any,
     model: Any,
@@ -63,7 +67,9 @@ def subject(
         torch.stack(list(known.values()), dim=2) if known else torch.zeros(count, frames, 0)
     )
     numbers = range(FIRST, FIRST + count)
-    return Subject(model, options, futures, numbers, read, states_NTS, tuple(known), {}, file)
+    return Subject(
+        model, options, futures, numbers, read, states_NTS, tuple(known), {}, file, no_other
+    )  # fmt: skip
 
 
 @torch.no_grad()

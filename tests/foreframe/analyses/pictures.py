@@ -11,21 +11,28 @@ from foreframe.analyses.subject import Subject
 from foreframe.artefacts import hdf5
 from foreframe.config.futures import FutureSettings
 from foreframe.randomness import generator
+from tests.foreframe.analyses.asked import no_other
 from tests.foreframe.predictors import test_glow
 
 DIM, BRIGHT = 3, 8
 
 
-def clips(count: int) -> tuple[Tensor, Tensor]:
+def clips(count: int, side: int = test_glow.SIDE) -> tuple[Tensor, Tensor]:
     """Return dim and bright pictures (N,1,H,W,3) in turn, and which they are."""
     labels_N = torch.arange(count) % 2
     base = 40 + 160 * labels_N[:, None, None, None, None]
-    noise = generator(0, "noise").integers(-20, 20, (count, 1, test_glow.SIDE, test_glow.SIDE, 3))
+    noise = generator(0, "noise").integers(-20, 20, (count, 1, side, side, 3))
     return (base + noise).to(torch.uint8), torch.where(labels_N == 1, BRIGHT, DIM)
 
 
-def subject(file: Any, count: int = 24, predictor: Any = None, **labels: Tensor) -> Subject:
-    frames, classes = clips(count)
+def subject(
+    file: Any,
+    count: int = 24,
+    predictor: Any = None,
+    side: int = test_glow.SIDE,
+    **labels: Tensor,
+) -> Subject:
+    frames, classes = clips(count, side)
     futures = FutureSettings(
         set="test", clips=None, stride=1, context=0, context_encoding="context_only", horizon=1,
         samples=1, keep=0, seed=0,
@@ -34,6 +41,7 @@ def subject(file: Any, count: int = 24, predictor: Any = None, **labels: Tensor)
     return Subject(
         predictor or test_glow.ready(), test_glow.PLAIN, futures, range(7, 7 + count), read,
         torch.zeros(count, 1, 0), (), labels or {"digit": classes}, file,
+        no_other,
     )  # fmt: skip
 
 

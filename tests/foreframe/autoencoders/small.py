@@ -26,6 +26,7 @@ TRAINING: dict[str, Any] = {
     "warmup_steps": 0,
     "log_every": 2,
     "diverging": "stop",
+    "shards": 1,
 }
 THESIS: dict[str, Any] = {
     "kind": "vqvae",

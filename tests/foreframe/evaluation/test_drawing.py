@@ -9,6 +9,7 @@ from foreframe.evaluation.drawing import Task, predict, weights_digest
 from foreframe.predictors import Context, Prediction, Predictor
 from foreframe.predictors.copy_last_frame import CopyLastFrame
 from foreframe.randomness import Draws
+from tests.foreframe.predictors import test_recurrent as toy
 from tests.stages import evaluation_study as tiny
 
 
@@ -18,6 +19,32 @@ def test_a_context_has_what_belongs_to_its_own_clips() -> None:
     context = Task(CopyLastFrame(), settings, [3, 5, 8, 9], led).context(slice(1, 3), real)
     assert list(context.numbers) == [5, 8] and context.given == 2
     assert context.actions is not None and torch.equal(context.actions, led[1:3])
+
+
+class Counting(toy.Brightness):
+    """Counts how often given frames are read."""
+
+    read = 0
+
+    def encode(self, x_NCtHW: torch.Tensor) -> torch.Tensor:
+        self.read += 1
+        return super().encode(x_NCtHW)
+
+
+def test_what_a_clip_tells_is_worked_out_once_for_all_of_its_futures() -> None:
+    settings = tiny.protocol(context=2, horizon=3, samples=9).futures
+    model, drawing = Counting(toy.settings()), Drawing(toy.DRAWN)
+    real, task = toy.clips(2, 5), Task(model, settings, [3, 5], None)
+    parts = [
+        task.predict(slice(place, place + 1), real[place : place + 1], drawing, futures).frames
+        for place in range(2)
+        for futures in (range(4), range(4, 9))
+    ]
+    assert model.read == 2  # one clip after the other
+    for place, number in enumerate([3, 5]):
+        alone = Task(model, settings, [number], None)
+        whole = alone.predict(slice(0, 1), real[place : place + 1], drawing, range(9)).frames
+        assert torch.equal(torch.cat(parts[2 * place : 2 * place + 2]), whole)
 
 
 def test_the_digest_of_weights_knows_them_and_not_their_order_or_place(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foreframe.config.compute import Compute
 from foreframe.networks.adversarial import (
     EPSILON,
     Convolution,
@@ -19,7 +20,11 @@ from foreframe.networks.adversarial import (
 )
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
+from foreframe.running import compute
 from tests.foreframe.priors import grey_maps
+from tests.needs import needs_gpu
+
+GPU = Compute(device="cuda", instructions="portable", threads=1, precision="float32")
 
 
 def normal(*shape: int) -> Tensor:
@@ -139,6 +144,32 @@ def test_the_penalty_is_between_each_true_row_and_its_made_one() -> None:
     penalty, slope = gradient_penalty(lambda x: x.square().sum(1) / 2, real, fake, share)
     assert slope.item() == pytest.approx((1 + 0.75 + 0) / 3)
     assert penalty.item() == pytest.approx((0 + 0.0625 + 1) / 3)
+
+
+def test_on_a_gpu_a_penalty_has_no_memory() -> None:
+    needs_gpu()
+    compute.prepare(GPU)
+    critic = torch.nn.Sequential(
+        Convolution(1, 8, 3, equalised=True),
+        SelfAttention(8, equalised=True),
+        Convolution(8, 8, 3, equalised=True),
+    )
+    initialize(critic, generator(0, "critic"))
+    critic.to("cuda")
+    real, fake = normal(8, 1, 8, 8).cuda(), 2 * normal(8, 1, 8, 8).cuda()
+
+    def gradients() -> list[Tensor]:
+        def score(x: Tensor) -> Tensor:
+            return critic(x).square().flatten(1).sum(1)
+
+        penalty, _ = gradient_penalty(score, real, fake, torch.full((8,), 0.5, device="cuda"))
+        total = score(fake).mean() - score(real).mean() + 10 * penalty
+        return [*torch.autograd.grad(total, [*critic.parameters()])]
+
+    first = gradients()
+    for _ in range(100):  # what a run that is resumed has not done
+        critic(real).sum().backward()
+    assert all(torch.equal(*pair) for pair in zip(first, gradients(), strict=True))
 
 
 def test_drift_is_the_mean_square_of_scores() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from foreframe.config.training import Plan
 from foreframe.data.views import View
-from foreframe.models import Shape
+from foreframe.models import Model, Shape
 from foreframe.networks.noise import Noise
 from foreframe.predictors.learned import Given
 from foreframe.predictors.recurrent import Recurrent
@@ -89,7 +89,7 @@ def perturbed(x_BCTHW: Tensor, time: int) -> Tensor:
     return changed
 
 
-def drawn(model: Recurrent[Any]) -> None:
+def drawn(model: Model) -> None:
     """Draw weights and the statistics of normalisations, and stop training.
 
     Larger weights than a training begins with: else little of what is given would come through.

@@ -11,7 +11,8 @@ from foreframe.data.normalization import Normalizer
 from foreframe.data.scaling import Scaling
 from foreframe.errors import UserError
 from foreframe.predictors import Context
-from foreframe.predictors.recurrent import WIDTH, Recurrent
+from foreframe.predictors.adversarial import Latents
+from foreframe.predictors.recurrent import WIDTH, FrameByFrame
 from foreframe.predictors.rfn import Temperatures
 from foreframe.predictors.svg import LatentsOnly
 from foreframe.predictors.variational import LatentOptions
@@ -21,23 +22,36 @@ from tests.foreframe.predictors import test_prednet
 
 DRAWN: dict[type[Options], Options] = {
     Options: Options(),
+    Latents: Latents(temperature=0.5),
     LatentOptions: LatentOptions(latents="sample", temperature=0.5, frames="mean"),
     LatentsOnly: LatentsOnly(latents="sample", temperature=0.5, frames="mean"),
     Temperatures: Temperatures(flow=0.7, prior=1.0),
 }
 
 
-def made(name: str) -> Recurrent[Any]:
+def made(name: str) -> FrameByFrame[Any]:
     network: Any = KINDS["predictor", name]()
     network.scaling = Scaling(network.settings.view, Normalizer((0.5,) * 3, (0.2,) * 3))
     network.eval().requires_grad_(False)
-    assert isinstance(network, Recurrent)
+    assert isinstance(network, FrameByFrame)
     return network
 
 
+# Those with slots are none of these: all rows of a call are told of their places at once.
 @pytest.mark.parametrize("further", [1, 3])
 @pytest.mark.parametrize(
-    "name", ["conv_lstm_autoencoder", "hierarchical_vrnn", "prednet", "rfn", "srnn", "svg", "vrnn"]
+    "name",
+    [
+        "conv_lstm_autoencoder",
+        "feature_flow",
+        "g_swm",
+        "hierarchical_vrnn",
+        "prednet",
+        "rfn",
+        "srnn",
+        "svg",
+        "vrnn",
+    ],
 )
 def test_a_prediction_takes_what_its_parts_take(name: str, further: int) -> None:
     network = made(name)

@@ -69,7 +69,14 @@ def test_a_key_that_a_row_has_not_is_refused(tmp_path: Path) -> None:
         thesis.load([path])
 
 
-STUDIES = ["driving", "driving_thesis", "recurrent_flows", "hierarchical_vrnn"]
+STUDIES = [
+    "driving",
+    "driving_thesis",
+    "recurrent_flows",
+    "hierarchical_vrnn",
+    "adversarial_video",
+    "modular_dynamics",
+]
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -15,7 +15,7 @@ from foreframe.config import reading
 from foreframe.errors import UserError
 from foreframe.predictors import Context, learned
 from foreframe.predictors.latent import Latent
-from foreframe.predictors.recurrent import Recurrent
+from foreframe.predictors.recurrent import FrameByFrame
 from foreframe.randomness import Draws
 from foreframe.simulator.environment import LearnedDriving
 from tests.foreframe.predictors import test_svg
@@ -57,16 +57,16 @@ def test_a_drive_is_one_future_as_long_as_the_drive(
 ) -> None:
     environment = make(own, kind)
     seen: list[torch.Tensor] = []
-    inward: Any = Recurrent.inward
+    inward: Any = FrameByFrame.inward
 
     def spied(*given: Any) -> torch.Tensor:
         seen.append(inward(*given))
         return seen[-1]
 
-    monkeypatch.setattr(Recurrent, "inward", spied)
+    monkeypatch.setattr(FrameByFrame, "inward", spied)
     _, info = environment.reset(seed=3, options={"clip": 2})
     predictor: Any = environment.trained.predictor
-    assert isinstance(predictor, Recurrent)
+    assert isinstance(predictor, FrameByFrame)
     options = reading.validate(predictor.options, next(iter(CHOICES[kind].values())), "choice")
     context = Context(torch.from_numpy(info["frames"])[None], [0])
     draws = Draws.first(environment._seed, [0])

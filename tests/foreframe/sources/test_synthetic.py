@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from foreframe import kinds
 from foreframe.data import labels
 from foreframe.randomness import numpy_generator
-from foreframe.sources import drawn_objects, dynamics, gaussian_grid, random_walk, sinusoid
+from foreframe.sources import drawn_objects, gaussian_grid, random_walk, sinusoid
 from tests.foreframe.sources.synthetic_episodes import MORE, equal, gathered, recorded, settings
 
 
@@ -183,85 +183,3 @@ def test_poses_and_labels_are_those_of_the_picture() -> None:
             assert abs(again.astype(int) - frame).max() <= 31  # of states in float32, an edge
             assert (pose[:2] >= pose[2] - 1e-3).all() and (pose[:2] + pose[2] <= 32 + 1e-3).all()
     assert len(seen) == sum(map(len, drawn_objects.LABELS.values()))
-
-
-# ----------------------------------------------------------------- dynamics
-
-
-def path_of(label: int, frames: int, *position: str | int) -> dynamics.Motion:
-    return dynamics.motion(label, frames, numpy_generator(0, *position))
-
-
-@pytest.mark.parametrize("label", range(10))
-def test_each_class_moves_as_its_name_says(label: int) -> None:
-    name = dynamics.CLASSES[label]
-    for number in range(20):
-        moved = path_of(label, 21, "class", label, number)
-        steps = numpy.diff(moved.places, axis=0)
-        if name == "rotation":
-            assert not steps.any()
-            turns = numpy.diff(moved.angles)
-            assert numpy.allclose(turns, turns[0])
-            assert turns[0] != 0
-            continue
-        assert numpy.ptp(moved.angles) == 0
-        centred = moved.places - moved.places.mean(axis=0)
-        spread = numpy.linalg.svd(centred, compute_uv=False)
-        assert (spread[1] < 1e-9) == name.startswith("linear")
-        if name == "linear constant":
-            assert numpy.allclose(steps, steps[0])
-        if name == "linear accelerating":
-            lengths = numpy.linalg.norm(steps, axis=1)
-            ratio = lengths[-1] / lengths[0]
-            assert max(ratio, 1 / ratio) > 2.4
-        if name == "linear bouncing":
-            turned = ((steps[1:] * steps[:-1]).sum(axis=1) < 0).sum()
-            assert 1 <= turned <= 5
-
-
-def test_no_two_consecutive_frames_are_identical() -> None:
-    for *_, found in recorded("dynamics", height=64, width=64):
-        same = [
-            numpy.array_equal(*pair)
-            for pair in zip(found["frames"], found["frames"][1:], strict=False)
-        ]
-        assert not any(same)
-
-
-def test_the_object_stays_in_the_picture() -> None:
-    for label in range(10):
-        for number in range(200):
-            places = path_of(label, 20, "inside", label, number).places
-            assert places.min() > 0
-            assert places.max() < 1
-
-
-def test_a_single_frame_does_not_give_the_class_away() -> None:
-    """Neighbours by place, which is all that could differ between classes, guess like chance."""
-    rows = []
-    for number in range(4000):
-        label = number % 10
-        random = numpy_generator(0, "leak", number)
-        moved = dynamics.motion(label, 20, random)
-        time = int(random.integers(20))
-        rows.append((*moved.places[time], label))
-    table = numpy.array(rows)
-    train, test = table[:3000], table[3000:]
-    distance = numpy.linalg.norm(test[:, None, :2] - train[None, :, :2], axis=2)
-    nearest = train[numpy.argsort(distance, axis=1)[:, :25], 2].astype(int)
-    votes = numpy.stack([(nearest == label).sum(axis=1) for label in range(10)], axis=1)
-    right = (votes.argmax(axis=1) == test[:, 2]).mean()
-    # Chance is 10 %, with a deviation of 0.95 points for 1,000 frames.
-    assert right < 0.14
-
-
-def test_classes_are_balanced_or_refused() -> None:
-    stream = dynamics.stream(settings("dynamics"), 0, Path(), 1, 0)
-    found = [episode.labels for episode in stream.episodes]
-    assert sorted(each["class"] for each in found) == sorted([*range(10)] * 2)
-    for each in found:
-        path, speed = (stream.labels[name][each[name]] for name in ("path", "speed"))
-        named = "rotation" if path == "none" else f"{path} {speed}"
-        assert stream.labels["class"][each["class"]] == named
-    with pytest.raises(ValueError, match="multiple of 10"):
-        settings("dynamics", train_episodes=15)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foreframe.config.training import SGD, Adam, Phase, Plan, Plateau, Ramp, RMSprop
 from foreframe.randomness import Numbers, generator
+from foreframe.training import schedules
 from foreframe.training.objective import Losses, Moment, Objective, Player, Turn
 from foreframe.training.optimization import Mover
 
@@ -31,7 +32,7 @@ def phase(**changes: Any) -> Phase:
 def plan(**changes: Any) -> Plan:
     values: dict[str, Any] = {"phases": (phase(steps=6),), "players": {"model": sgd()}}
     values |= {"average": None, "validate_every": None, "judge": None, "patience": None}
-    return Plan(**{**values, "diverging": "stop", "log_every": 2, **changes})
+    return Plan(**{**values, "diverging": "stop", "log_every": 2, "shards": 1, **changes})
 
 
 COMMON: dict[str, Any] = {
@@ -61,9 +62,14 @@ def follower(model: nn.Module, **changes: Any) -> Callable[[Tensor], None]:
     """Return what moves a network one step of AdamW down a loss."""
     mover = Mover(adam(**{"kind": "adamw", "weight_decay": 0.01, **changes}))
     mover.take(Player("model", (model,)).weights(), restart=False)
-    return lambda loss: mover.follow(
-        mover.gradient(loss, again=False), mover.settings.learning_rate
-    )
+
+    def follow(loss: Tensor) -> None:
+        norm = mover.adopt(mover.gradient(loss, again=False))
+        settings = mover.settings
+        decay = schedules.weight_decay(settings, 0, 1)
+        mover.follow(norm, settings.learning_rate, decay)
+
+    return follow
 
 
 class Duel(Objective[Tensor]):

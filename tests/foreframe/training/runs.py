@@ -63,6 +63,7 @@ def training(**changes: Any) -> Training:
         "warmup_steps": 2,
         "log_every": 5,
         "diverging": "stop",
+        "shards": 1,
     }
     return Training(**{**values, **changes})
 

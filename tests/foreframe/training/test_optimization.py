@@ -8,11 +8,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foreframe.config.training import Decline, OptimizerSettings, Plateau, Ramp
+from foreframe.config.training import (
+    Decay,
+    Decline,
+    HalfCosine,
+    OptimizerSettings,
+    Plateau,
+    Ramp,
+)
 from foreframe.randomness import generator
 from foreframe.training.objective import Moment
 from foreframe.training.optimization import Mover
-from foreframe.training.schedules import count_stalls, learning_rate
+from foreframe.training.schedules import count_stalls, learning_rate, weight_decay
 from tests.foreframe.training.games import adam, rmsprop, sgd
 
 STEPS = 5
@@ -26,7 +33,8 @@ def follow(settings: OptimizerSettings, penalty: float = 0.0) -> Tensor:
     mover.take([weight], restart=False)
     for _ in range(STEPS):
         loss = weight.pow(3).sum() + 0.5 * penalty * weight.square().sum()
-        mover.follow(mover.gradient(loss, again=False), RATE)
+        norm = mover.adopt(mover.gradient(loss, again=False))
+        mover.follow(norm, RATE, weight_decay(settings, 0, STEPS))
     return weight.detach()
 
 
@@ -114,8 +122,9 @@ def test_clip_is_on_the_norm_over_all_weights(clip: float | None, length: float)
     weights = [nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
     mover = Mover(sgd(clip=clip))
     mover.take(weights, restart=False)
-    norm = mover.gradient(3 * weights[0].sum() + 4 * weights[1].sum(), again=False)
-    mover.follow(norm, 1.0)
+    loss = 3 * weights[0].sum() + 4 * weights[1].sum()
+    norm = mover.adopt(mover.gradient(loss, again=False))
+    mover.follow(norm, 1.0, 0.0)
     assert norm.item() == 5.0
     moved = torch.cat([weight.detach() for weight in weights])
     torch.testing.assert_close(moved, -torch.tensor([3.0, 4.0]) * length / 5)
@@ -127,11 +136,36 @@ def test_a_decline_begins_at_its_step_and_would_end_at_0_after_the_last() -> Non
     assert steps == pytest.approx([1] * 7 + [0.75, 0.5, 0.25])
 
 
+def test_a_decay_is_its_factor_once_in_so_many_steps_after_the_warm_up() -> None:
+    settings = sgd(schedule=Decay(factor=0.25, steps=4), warmup_steps=2, learning_rate=0.8)
+    rates = [learning_rate(settings, step, 100, []) for step in range(12)]
+    assert rates[:3] == pytest.approx([0.4, 0.8, 0.8])
+    assert [rate / 0.25 for rate in rates[6:]] == pytest.approx(rates[2:8])
+    assert rates[4] == pytest.approx(0.4)
+
+
+def test_step_size_and_decay_go_from_their_first_to_their_last_number() -> None:
+    fall, rise = HalfCosine(first=1.0, last=0.2), HalfCosine(first=0.1, last=0.9)
+    settings = sgd(schedule=fall, learning_rate=1.0, weight_decay=rise)
+    steps = range(0, 101, 25)
+    rates = [learning_rate(settings, step, 100, []) for step in steps]
+    decays = [weight_decay(settings, step, 100) for step in steps]
+    assert rates[::2] == pytest.approx([1.0, 0.6, 0.2])
+    assert [rate + decay for rate, decay in zip(rates, decays, strict=True)] == [
+        pytest.approx(1.1)
+    ] * 5
+
+
+def test_a_half_cosine_begins_at_the_step_size() -> None:
+    with pytest.raises(ValueError, match=r"begins at 0\.5, and learning_rate is 1\.0"):
+        sgd(schedule=HalfCosine(first=0.5, last=0.1), learning_rate=1.0)
+
+
 def test_a_weight_that_the_loss_does_not_reach_does_not_decay() -> None:
     reached, other = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    mover = Mover(adam(kind="adamw", weight_decay=0.5))
+    mover = Mover(adam(kind="adamw"))
     mover.take([reached, other], restart=False)
-    mover.follow(mover.gradient(reached.sum(), again=False), RATE)
+    mover.follow(mover.adopt(mover.gradient(reached.sum(), again=False)), RATE, 0.5)
     assert reached.item() < 1.0 == other.item()
 
 
