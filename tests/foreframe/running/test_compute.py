@@ -52,12 +52,11 @@ def volume() -> Tensor:
     return torch.rand(1, 1, 8, 8, 8, device="cuda", requires_grad=True)
 
 
-# The usual ways to make a clip smaller or larger, none of which has a deterministic gradient.
+# The usual ways to make a clip smaller, none of which has a deterministic gradient.
 OPERATIONS: dict[str, Callable[[], Tensor]] = {
     "average pooling": lambda: functional.avg_pool3d(volume(), 2),
     "adaptive pooling": lambda: functional.adaptive_avg_pool3d(volume(), 2),
     "largest of a neighbourhood": lambda: functional.max_pool3d(volume(), 2),
-    "trilinear": lambda: functional.interpolate(volume(), scale_factor=2.0, mode="trilinear"),
 }
 
 
