@@ -93,12 +93,12 @@ def test_shares_are_one_sampling_and_one_evaluation(tmp_path: Path) -> None:
     common = (*road, "--normalization", f"{DATA}/normalization.json", "--models", *models)
     common += ("--compute", f"{known}:compute")
     samples, scores = tmp_path / f"{NAME}.h5", tmp_path / "scores.json"
-    asked = ("--sampling", f"{known}:sampling", "--futures", f"{known}:protocols.{NAME}.futures")
+    asked = ["--sampling", f"{known}:sampling", "--futures", f"{known}:protocols.{NAME}.futures"]
     clone.run("python", "-m", "stages.sample", *common, *asked, "--out", str(samples))
     assert samples.read_bytes() == (clone.folder / DATA / f"samples/{NAME}.h5").read_bytes()
-    asked = ("--protocol", f"{known}:protocols.{NAME}", "--evaluation", f"{known}:evaluation")
-    asked += ("--probe", f"{DATA}/probe.safetensors", "--samples", str(samples))
-    asked += ("--external_samples", "data/external", "--weights", "data/weights")
+    asked = ["--protocol", f"{known}:protocols.{NAME}", "--evaluation", f"{known}:evaluation"]
+    asked += ["--probe", f"{DATA}/probe.safetensors", "--samples", str(samples)]
+    asked += ["--external_samples", "data/external", "--weights", "data/weights"]
     outs = ("--scores", str(scores), "--metrics", str(tmp_path / "metrics.json"))
     clone.run("python", "-m", "stages.evaluate", *common, *asked, *outs)
     assert scores.read_bytes() == (clone.folder / DATA / f"evaluations/{NAME}.json").read_bytes()

@@ -8,7 +8,7 @@ import pytest
 
 from foreframe import autoencoders
 from foreframe.config.futures import FutureSettings
-from foreframe.config.sampling import Sampling
+from foreframe.config.sampling import Average, Sampling
 from foreframe.data.clips import SplitRuns, save_split
 from foreframe.errors import ArtefactError, UserError
 from stages import join_samples, sample, sample_share, survey_frames
@@ -19,7 +19,7 @@ from tests.stages.shards_study import NAMES, kept
 SAMPLING = Sampling(
     show=2,
     choices={"drawn": DRAWN.model_dump(), "greedy": ARGMAX.model_dump()},
-    means={"mean": {"of": "drawn", "futures": 16}},
+    means={"mean": Average(of="drawn", futures=16)},
 )
 FUTURES = {
     # All six clips: in batches of 64, of 2 and of 4 clips.

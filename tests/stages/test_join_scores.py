@@ -13,7 +13,7 @@ import pytest
 from foreframe.artefacts import hdf5
 from foreframe.config.evaluation import Evaluation
 from foreframe.config.protocols import LikelihoodSettings, ProtocolSettings
-from foreframe.config.sampling import Sampling
+from foreframe.config.sampling import Average, Sampling
 from foreframe.errors import ArtefactError
 from foreframe.evaluation.taping import Recorder
 from stages import evaluate, evaluate_share, join_scores, sample, survey_frames
@@ -26,7 +26,7 @@ NAME = "samples"  # of the protocol, too
 SAMPLING = Sampling(
     show=2,
     choices={"drawn": DRAWN.model_dump(), "greedy": ARGMAX.model_dump()},
-    means={"mean": {"of": "drawn", "futures": 2}},
+    means={"mean": Average(of="drawn", futures=2)},
 )
 FRAMES = ("psnr", "ssim", "sharpness")
 SETS = ("random_image_distance", "random_video_distance", "random_recall")
@@ -92,7 +92,7 @@ class Study:
         return contents(outs)
 
 
-def outs_in(folder: Path) -> dict[str, Path]:
+def outs_in(folder: Path) -> dict[str, Any]:
     return {name: folder / f"{name}.json" for name in ("scores", "metrics")}
 
 
