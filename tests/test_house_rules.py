@@ -245,6 +245,10 @@ PARTS = {
     "join_frames": "collect",
     "extract_latents_shard": "extract_latents",
     "join_latents": "extract_latents",
+    "sample_share": "sample",
+    "join_samples": "sample",
+    "evaluate_share": "evaluate",
+    "join_scores": "evaluate",
 }
 
 

@@ -1,4 +1,7 @@
-"""The example of data in shards, run by both engines: one data set, and only new shards are new."""
+"""The example of data in shards, run by both engines: one data set, and only new shards are new.
+
+Its futures are those of one sampling, its scores those of one evaluation.
+"""
 
 import json
 import re
@@ -18,23 +21,35 @@ LISTED = Path("studies", NAME, "shards.yaml")
 DATA = Path("data", NAME)
 
 
-def named() -> list[str]:
+FANNED = {
+    "shards": ("collect_shard", "extract_latents_shard"),
+    "shares": ("sample_share", "evaluate_share"),
+}
+
+
+def named(section: str = "shards") -> list[str]:
     """Return the names that the stages of the definition have."""
     stages = reading.load(smoke.ROOT / DEFINITION)["stages"]
-    names = [stages[stage]["foreach"] for stage in ("collect_shard", "extract_latents_shard")]
+    names = [stages[stage]["foreach"] for stage in FANNED[section]]
     assert names[0] == names[1]
     return [*names[0]]
 
 
-def test_the_definition_names_the_shards_that_are_listed() -> None:
-    assert named() == list(reading.load(smoke.ROOT / LISTED)["shards"])
+@pytest.mark.parametrize("section", FANNED)
+def test_the_definition_names_what_is_listed(section: str) -> None:
+    assert named(section) == list(reading.load(smoke.ROOT / LISTED)[section])
 
 
 def test_what_reads_all_shards_waits_for_each() -> None:
     stages = {stage.name: stage for stage in dag.read(smoke.ROOT) if stage.study == NAME}
-    for reader, folder in (("join_frames", "shards"), ("join_latents", "codes")):
+    for reader, folder, section in (
+        ("join_frames", "shards", "shards"),
+        ("join_latents", "codes", "shards"),
+        ("join_samples", "futures/sharded", "shares"),
+        ("join_scores", "measured/sharded", "shares"),
+    ):
         deps = stages[f"{DEFINITION}:{reader}"].deps
-        assert {f"{DATA}/{folder}/{name}.h5" for name in named()} <= {*deps}
+        assert {f"{DATA}/{folder}/{name}.h5" for name in named(section)} <= {*deps}
     codes = stages[f"{DEFINITION}:extract_latents_shard@b"]
     assert f"{DATA}/shards/b.h5" in codes.deps and f"{DATA}/shards/a.h5" not in codes.deps
     assert (f"{DATA}/shards.json", "runs.b") in codes.params
@@ -66,3 +81,24 @@ def test_shards_are_one_collection_and_one_more_makes_its_own_work_alone(tmp_pat
     assert (
         ran == {"collect_shard@e", "join_frames", "split", "split_shards", "join_latents"} | encoded
     )
+
+
+@pytest.mark.slow
+def test_shares_are_one_sampling_and_one_evaluation(tmp_path: Path) -> None:
+    clone = smoke.clone(tmp_path / "study")
+    clone.run("snakemake", "--cores", "2", NAME)
+    known = f"{DATA}/settings.json"
+    models = [f"{DATA}/{name}.safetensors" for name in ("vqvae", "priors/top", "priors/bottom")]
+    road = ("--frames", f"{DATA}/frames.h5", "--split", f"{DATA}/split.json")
+    common = (*road, "--normalization", f"{DATA}/normalization.json", "--models", *models)
+    common += ("--compute", f"{known}:compute")
+    samples, scores = tmp_path / f"{NAME}.h5", tmp_path / "scores.json"
+    asked = ["--sampling", f"{known}:sampling", "--futures", f"{known}:protocols.{NAME}.futures"]
+    clone.run("python", "-m", "stages.sample", *common, *asked, "--out", str(samples))
+    assert samples.read_bytes() == (clone.folder / DATA / f"samples/{NAME}.h5").read_bytes()
+    asked = ["--protocol", f"{known}:protocols.{NAME}", "--evaluation", f"{known}:evaluation"]
+    asked += ["--probe", f"{DATA}/probe.safetensors", "--samples", str(samples)]
+    asked += ["--external_samples", "data/external", "--weights", "data/weights"]
+    outs = ("--scores", str(scores), "--metrics", str(tmp_path / "metrics.json"))
+    clone.run("python", "-m", "stages.evaluate", *common, *asked, *outs)
+    assert scores.read_bytes() == (clone.folder / DATA / f"evaluations/{NAME}.json").read_bytes()
