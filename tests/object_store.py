@@ -26,6 +26,11 @@ ACCESS = {
     "AWS_SECRET_ACCESS_KEY": "a-secret-of-no-account",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+# What servers say that have no room: Ceph's gateway, and MinIO.
+FULL = {
+    "quota": ("403 Forbidden", "QuotaExceeded", ""),
+    "disk": ("507 Insufficient Storage", "XMinioStorageFull", "Storage backend has no room left."),
+}
 SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -38,12 +43,16 @@ class Relay:
         cut_after: bytes of an answer after which a connection is closed; None: none is.
         cuts: how many more connections are cut.
         throttled: how many more are answered that the server is too busy.
+        full: which of `FULL` is answered to whatever would be written, but for `room` objects.
+        room: how many more have room then.
     """
 
     target: int
     cut_after: int | None = None
     cuts: int = 0
     throttled: int = 0
+    full: str | None = None
+    room: int = 0
     connections: int = 0
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
@@ -75,8 +84,25 @@ class Relay:
                 asking.sendall(SLOW_DOWN)
                 return
             with socket.create_connection((HOST, self.target)) as answering:
-                threading.Thread(target=_pour, args=(asking, answering), daemon=True).start()
+                threading.Thread(target=self._ask, args=(asking, answering), daemon=True).start()
                 _pour(answering, asking, left)
+
+    def _ask(self, asking: socket.socket, answering: socket.socket) -> None:
+        """Hand requests on; refuse to write where there is no room."""
+        with contextlib.suppress(OSError):
+            while block := asking.recv(2**16):
+                if block.startswith(b"PUT ") and (full := self._refused()):
+                    asking.sendall(_refusal(*FULL[full]))
+                    break
+                answering.sendall(block)
+        _end(asking, answering)
+
+    def _refused(self) -> str | None:
+        with self._lock:
+            if self.full is None or self.room == 0:
+                return self.full
+            self.room -= 1
+            return None
 
 
 def _pour(source: socket.socket, to: socket.socket, left: int | None = None) -> None:
@@ -86,9 +112,21 @@ def _pour(source: socket.socket, to: socket.socket, left: int | None = None) -> 
             to.sendall(block if left is None else block[:left])
             if left is not None and (left := left - len(block)) <= 0:
                 break
-        # Both ways end, whoever is still waiting.
-        for end in (source, to):
-            end.shutdown(socket.SHUT_RDWR)
+    _end(source, to)
+
+
+def _end(*connections: socket.socket) -> None:
+    """End both ways, whoever is still waiting."""
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _refusal(status: str, code: str, message: str) -> bytes:
+    """Return an answer of S3 that names an error."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 @contextlib.contextmanager

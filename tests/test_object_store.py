@@ -133,6 +133,27 @@ def test_what_a_network_loses_is_asked_for_again(
     assert (relay.cuts, relay.throttled) == (0, 0)
 
 
+@pytest.mark.parametrize("how", object_store.FULL)
+def test_a_full_store_is_one_sentence_and_takes_the_rest_when_it_has_room(
+    how: str, project: Path, clone: Path, relay: Relay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = publishing.place(project, None, "far", "songs")
+    relay.full, relay.room = how, 3
+    with pytest.raises(UserError) as error:
+        publish.run(project, "songs", there, WORDS)
+    text = str(error.value)
+    assert "\n" not in text and text.startswith("The remote far is full: ")
+    assert tried(project, "dvc", "push").returncode == 1
+    with pytest.raises(UserError, match="far holds no finished publication"):
+        fetch.run(clone, publishing.place(clone, None, "far", "songs"))
+    relay.full = None
+    publish.run(project, "songs", there, WORDS)
+    assert capsys.readouterr().out.rstrip().endswith("; 5 were not there yet.")
+    tiny.run(project, "dvc", "push")
+    tiny.run(clone, "dvc", "pull")
+    assert damage.look(clone, cache=True, remote="far") == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["cut", "throttled", "down", "nobody", "no bucket"])
 def test_a_store_that_cannot_be_reached_is_one_sentence(

@@ -1,8 +1,10 @@
 """Where DVC keeps copies of what stages wrote, as its configuration says: cache and remotes."""
 
 import contextlib
+import errno
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,37 @@ def _troubles() -> tuple[type[Exception], ...]:
 TROUBLES = _troubles()
 
 
+# What object stores call it when there is no room: Ceph's gateway, MinIO's disk and its quota.
+FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"})
+
+
 def unreachable(name: str, error: Exception) -> UserError:
     """Return the message for a remote that cannot be read or written, in one sentence."""
     words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if _full(error):
+        return UserError(
+            f"The remote {name} is full: {words}. Free some space there, or have its quota raised, "
+            "and run the same command again: what has arrived is not sent again."
+        )
     return UserError(
         f"The remote {name} cannot be reached: {words}. Check the network, the address and your "
         "access, for example by: dvc status --cloud"
     )
+
+
+def _full(error: BaseException | None) -> bool:
+    """Tell whether a remote, or what lies beneath its error, says that it has no room."""
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    answer = getattr(error, "response", None)
+    if isinstance(answer, Mapping):
+        code = answer.get("Error", {}).get("Code")
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code in FULL or status == HTTPStatus.INSUFFICIENT_STORAGE:
+            return True
+    return _full(error.__cause__)
 
 
 def cache_folder(root: Path) -> Path:
