@@ -253,8 +253,7 @@ def claimed(sign: int) -> list[turned.Change]:
         ("keeping/no_matching", "kept", "", 0.05 - 0.04 * sign, 0.005 if sign else 0.02),
         ("keeping/cvg", "detail", "", 2.0 * sign, 1.0),
         ("keeping/cvg", "tied", "", 0.5 * sign, 0.2),
-        ("dvd_short/drawn", "motion_ratio.first", "whole", 1.0 + 0.5 * sign, 0.2),
-        ("dvd_short/drawn", "motion_ratio.last", "whole", 1.0 - 0.5 * sign, 0.2),
+        ("single_keeping/dvd_short", "slowing", "", 0.01 * sign, 0.005),
     ]
     return found
 

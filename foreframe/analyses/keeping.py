@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foreframe.analyses import AnalysisSettings
+from foreframe.analyses.class_motion import motion
 from foreframe.analyses.power_spectrum import FLOOR, spectrum
 from foreframe.analyses.subject import Found, Subject
 from foreframe.errors import UserError
@@ -33,6 +34,7 @@ from foreframe.randomness import Draws
 
 MODEL, REAL, BELOW = "model", "real", "below"
 BRIGHTEST = 255
+FEWEST = 4  # frames: half a clip has to move
 
 
 class Settings(AnalysisSettings):
@@ -57,14 +59,16 @@ def analyse(subject: Subject, settings: Settings) -> Found:
     """Return means over clips, and `drift` of `model`, `real` and `below` frame by frame.
 
     `drift` and `real_drift` are those of the last frame, `beyond` by how much one is above the
-    other. With a level below: `away` from its own clip, `other` from that of the next one, `kept`
-    the difference; `detail` and `true_detail`, by how many octaves made and true clips are finer
-    than what is below them, enlarged; and `tied`, the correlation of drift with that below. Of the
-    clips that are shown `real`, `made` and `below` (n,T,H,W,C) are stored, of one size.
+    other; `slowing` is by how much clips move less in their second half, in how far a value goes
+    from frame to frame. With a level below: `away` from its own clip, `other` from that of the next
+    one, `kept` the difference; `detail` and `true_detail`, by how many octaves made and true clips
+    are finer than what is below them, enlarged; and `tied`, the correlation of drift with that
+    below. Of the clips that are shown `real`, `made` and `below` (n,T,H,W,C) are stored, of one
+    size.
 
     Raises:
         UserError: the predictor is no cascade, it is not asked for whole clips from nothing or for
-            one clip alone, or it cannot make clips of such a length.
+            one clip alone or of a few frames, or it cannot make clips of such a length.
     """
     model, options = subject.predictor, subject.options
     whole = isinstance(options, Clips) and options.clips == "whole"
@@ -73,11 +77,11 @@ def analyse(subject: Subject, settings: Settings) -> Found:
             f"{model.name} is asked how it keeps to the level below, which whole clips of a "
             "cascade tell. Name another predictor, or a sampling whose clips are whole."
         )
-    if subject.futures.context or len(subject) < 2:
+    if subject.futures.context or len(subject) < 2 or subject.futures.horizon < FEWEST:
         raise UserError(
-            f"The protocol has {len(subject)} clips after {subject.futures.context} frames, but "
-            "two clips at least are compared, made from nothing. Set its context to 0, or take "
-            "more clips."
+            f"The protocol has {len(subject)} clips of {subject.futures.horizon} frames after "
+            f"{subject.futures.context}, but clips from nothing are compared, two at least, of "
+            f"{FEWEST} frames or more. Set its context to 0, take more clips, or raise its horizon."
         )
     parts, stored = [], list[dict[str, Tensor]]()
     for found in _batches(subject, model):
@@ -124,7 +128,9 @@ def both(
 
 def _measured(found: Compared) -> dict[str, Tensor]:
     """Return what is known of each clip (B,...), and clips of the size below to be compared."""
-    values = {MODEL: drift(found.made), REAL: drift(found.real)}
+    half = (found.made.shape[1] + 1) // 2
+    first_B, second_B = motion(found.made[:, :half]), motion(found.made[:, -half:])
+    values = {MODEL: drift(found.made), REAL: drift(found.real), "slowing": first_B - second_B}
     if found.below is None:
         return values
     frames, size = found.below.shape[1], found.below.shape[2]
@@ -147,6 +153,7 @@ def _found(values: dict[str, Tensor]) -> Found:
         "drift": columns.mean(last_N),
         "real_drift": columns.mean(real_N),
         "beyond": columns.difference(last_N, real_N),
+        "slowing": columns.mean(values["slowing"]),
     }
     per_clip = {"drift": last_N}
     if "low" in values:

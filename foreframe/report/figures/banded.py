@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import h5py
 import numpy
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -60,6 +61,7 @@ def fill(canvas: Any, settings: Settings, desk: Desk) -> None:
             _panel(axes, file, settings, panel, row)
             axes.set(title=said, xlabel=settings.xlabel, xscale=settings.scale)
             axes.set_yscale(settings.scale)
+            axes.xaxis.set_minor_formatter(NullFormatter())  # narrow panels have no room for more
             if settings.scale == "linear":
                 axes.set_ylim(bottom=0)
     every[0].set_ylabel(settings.ylabel)

@@ -134,10 +134,28 @@ def test_what_is_enlarged_is_no_finer_and_noise_is(tmp_path: Path) -> None:
     assert found.values["true_detail"]["low"] > 2
 
 
+class Stopping(Enlarging):
+    """Its clips turn over in every frame of their first half, and then stand still."""
+
+    def raised(self, *given: Any) -> Tensor:
+        found = super().raised(*given)
+        if given[0] == 0:
+            return found
+        steps = torch.arange(found.shape[2])
+        moved = (steps % 2) * (steps < len(steps) // 2)
+        return moved[:, None, None].float().expand_as(found)
+
+
+def test_clips_that_come_to_a_standstill_slow_down_by_all_their_motion(tmp_path: Path) -> None:
+    found, _ = asked(tmp_path, enlarging(Stopping))
+    # From 0 to 1 of values from -1 to 1, in all changes between frames of the first half.
+    assert found.values["slowing"]["mean"] == pytest.approx(0.5, abs=0.01)
+
+
 def test_a_single_level_drifts_and_has_nothing_to_keep_to(tmp_path: Path) -> None:
     model = cascades.ready(cascades.settings(*LEVELS["one"]))
     found, arrays = asked(tmp_path, model, show=1)
-    assert found.values.keys() == {"drift", "real_drift", "beyond"}
+    assert found.values.keys() == {"drift", "real_drift", "beyond", "slowing"}
     assert found.per_clip.keys() == {"drift"} and arrays.keys() == {"real", "made"}
     difference = found.values["drift"]["mean"] - found.values["real_drift"]["mean"]
     assert found.values["beyond"]["mean"] == pytest.approx(difference)
@@ -149,8 +167,18 @@ def test_a_single_level_drifts_and_has_nothing_to_keep_to(tmp_path: Path) -> Non
     [
         (cascades.model(), Clips(temperature=1.0, clips="window"), {}, "a sampling whose clips"),
         (SimpleNamespace(name="Other"), WHOLE, {}, "Other is asked how it keeps"),
-        (cascades.model(), WHOLE, {"given": 2}, "11 clips after 2 frames.*Set its context to 0"),
-        (cascades.model(), WHOLE, {"true": TRUE[:1]}, "1 clips after 0 frames.*take more clips"),
+        (
+            cascades.model(),
+            WHOLE,
+            {"given": 2},
+            "11 clips of 6 frames after 2.*Set its context to 0",
+        ),
+        (
+            cascades.model(),
+            WHOLE,
+            {"true": TRUE[:1]},
+            "1 clips of 8 frames after 0.*take more clips",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
