@@ -208,10 +208,14 @@ def test_the_report_has_every_table_and_figure_of_the_chapter(finished: Path) ->
     )
     assert {f"6.{number}" for number in range(1, 15)} <= named
     assert len(turned.table(page, "table-6-3")) == 1 + 8
-    assert turned.claims(page).keys() == turned.claims(turned.page(finished, NAME, [])).keys()
 
 
-COUNTED = 7  # claims of counts, which have no interval and are never open
+# Claims of counts, which are exact and never open; and one that ten classes can not bear out.
+UNMOVED = (
+    "a step of both levels", "what a level of windows", "what a single level needs",
+    "as does what a first level", "with the memory of a single level", "examples of the last",
+    "windows twice as wide", "motion and quality",
+)  # fmt: skip
 
 
 def claimed(sign: int) -> list[turned.Change]:
@@ -251,6 +255,10 @@ def claimed(sign: int) -> list[turned.Change]:
     found += [
         ("keeping/no_matching", "other", "", 0.5, None),
         ("keeping/no_matching", "kept", "", 0.05 - 0.04 * sign, 0.005 if sign else 0.02),
+        ("spectra/cvg", "frame_1.fine", "", 0.0, None),
+        ("spectra/cvg", "frame_1.fine.deviation", "", 0.1, None),
+        ("spectra/cvg", "frame_24.fine", "", sign - 0.5, None),
+        ("spectra/cvg", "frame_24.fine.deviation", "", 0.1, None),
         ("keeping/cvg", "detail", "", 2.0 * sign, 1.0),
         ("keeping/cvg", "tied", "", 0.5 * sign, 0.2),
         ("single_keeping/dvd_short", "slowing", "", 0.01 * sign, 0.005),
@@ -263,25 +271,8 @@ def claimed(sign: int) -> list[turned.Change]:
 def test_claims_hold_where_their_numbers_say_so(finished: Path, sign: int, verdict: str) -> None:
     page = turned.page(finished, NAME, claimed(sign))
     found = turned.claims(page)
-    plain = turned.claims(turned.page(finished, NAME, []))
-    judged = {row for row in found if row not in _unmoved(found)}
-    assert found.keys() == plain.keys() and len(judged) == len(found) - COUNTED - 2
+    judged = {row for row in found if not any(words in row for words in UNMOVED)}
+    assert len(judged) == len(found) - len(UNMOVED)
     assert {row: found[row] for row in judged} == dict.fromkeys(judged, verdict)
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
-    assert ("strays further from" in text) == (sign > 0)
-
-
-def _unmoved(found: dict[str, str]) -> set[str]:
-    """Return claims that other numbers decide: counts, spectra and classes."""
-    words = (
-        "a step of both",
-        "what a level of windows",
-        "what a single level",
-        "as does what",
-        "with the memory",
-        "examples of the last",
-        "windows twice",
-        "clips do not blur",
-        "motion and quality",
-    )
-    return {row for row in found if any(word in row for word in words)}
+    assert ("the second level strays further from" in text) == (sign > 0)
