@@ -26,7 +26,7 @@ CHANNELS = {"road": 3, "digits": 1}
 # Kinds that predict no frames of a road: waves are states, some make single pictures or clips of
 # nothing, and some see a scene as a few objects.
 ELSEWHERE = {
-    *("sequence_vae", "ali", "gan", "vae", "rali", "cascade"),
+    *("sequence_vae", "ali", "gan", "vae", "rali", "cascade", "cascade_of_classes"),
     *("vim", "scoff", "g_swm"),
 }
 
