@@ -131,7 +131,7 @@ def _found(subject: Subject, frames_B1HWC: Tensor, places: list[int]) -> tuple[T
     """
     model = subject.predictor
     if isinstance(model, Segmenting):
-        again = model.reconstruct(frames_B1HWC, 0)  # type: ignore[attr-defined]
+        again = model.reconstruct(frames_B1HWC, 0)
         if again is None:
             raise UserError(f"{subject.predictor.name} gives no picture back. Ask another one.")
         masks_BKHW = model.masks(frames_B1HWC[:, 0]).float().cpu()
@@ -142,7 +142,7 @@ def _found(subject: Subject, frames_B1HWC: Tensor, places: list[int]) -> tuple[T
         x_BCTHW = seen(subject, frames_B1HWC.expand(-1, 2, -1, -1, -1), places)
         rendered = model.follow(x_BCTHW, None).rendered
         first_BC1HW = rendered.frame[:, :1].transpose(1, 2)
-        again_BTHWC = model.scaling.outward(first_BC1HW)
+        again_BTHWC = model.scaling.outward(first_BC1HW)  # type: ignore[attr-defined]
         return rendered.masks[:, 0].cpu(), again_BTHWC[:, 0].cpu()
     raise UserError(f"{subject.predictor.name} has no slots. Give a predictor that has.")
 

@@ -32,6 +32,7 @@ MORE: dict[str, dict[str, Any]] = {
         "distance": 2.5,
         "moving": "camera",
     },
+    "cups_and_ball": {"cups": 2, "moves": 3},
 }
 
 
