@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from foreframe.randomness import numpy_generator
@@ -153,15 +152,3 @@ def _lifted(begin: Place, end: Place, share: float) -> Place:
     across = min(1.0, max(0.0, (share - RISE) / (1 - 2 * RISE)))
     right, away, _ = _slid(begin, end, across)
     return right, away, max(0.0, height)
-
-
-def last_seen(cells_NT: NDArray[numpy.integer], shares_NT: NDArray[numpy.floating]) -> list[int]:
-    """Return the cell (N,) in which each ball was when some of it was last seen; -1: it never was.
-
-    What can be said of its last cell by whoever looks and does not remember cups.
-    """
-    found = []
-    for cells_T, shares_T in zip(cells_NT, shares_NT, strict=True):
-        times = numpy.flatnonzero(shares_T > 0)
-        found.append(int(cells_T[times[-1]]) if len(times) else -1)
-    return found

@@ -14,6 +14,7 @@ from foreframe.models import Model, Role
 from foreframe.predictors import learned
 from foreframe.randomness import generator
 from tests.foreframe.autoencoders import small, test_separate_tiers, test_vqvae2
+from tests.foreframe.classifiers import locators
 from tests.foreframe.classifiers import small as clips
 from tests.foreframe.predictors import (
     cascades,
@@ -79,6 +80,7 @@ KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("classifier", "conv3d_conv_lstm"): lambda: clips.model("conv3d_conv_lstm"),
     ("classifier", "conv_lstm"): lambda: clips.model("conv_lstm"),
     ("classifier", "relation_network"): lambda: clips.model("relation_network"),
+    ("classifier", "snitch"): lambda: locators.model(),
     ("classifier", "stream"): lambda: clips.model("stream"),
 }
 
