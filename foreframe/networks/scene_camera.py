@@ -1,8 +1,8 @@
 """Cameras that look at the middle of a scene, and the rays that they see it by.
 
-The world is (x, y, z): x to the right, y away from the viewer, z upwards. A camera stands
-`distance` from the origin, `elevation` degrees above the ground and `azimuth` degrees around it,
-from -y at 0 towards x, and looks at the origin.
+The world is (x, y, z): x to the right, y away from the viewer, z upwards. A camera looks at a point
+`aim` above the origin, from `distance` away, `elevation` degrees above the horizontal and `azimuth`
+degrees around the scene, from -y at 0 towards x.
 
 Shapes: R = rows x columns rays.
 """
@@ -31,6 +31,7 @@ class Camera(Strict):
     elevation: Annotated[float, Field(gt=-90, lt=90)]  # degrees
     azimuth: float  # degrees
     distance: Positive
+    aim: float  # 0
     view: Annotated[float, Field(gt=0, lt=180)]  # degrees that the rows of a picture see
     near: Positive  # where rays begin, and where they end
     far: Positive
@@ -64,7 +65,8 @@ class Camera(Strict):
     @property
     def place(self) -> Tensor:
         """Where it stands (3,), float64."""
-        return -self.distance * self.axes[2]
+        middle = torch.tensor([0.0, 0.0, self.aim], dtype=torch.float64)
+        return middle - self.distance * self.axes[2]
 
     def rays(self, rows: int, columns: int) -> "Rays":
         """Return the rays through the middles of pixels, row by row from the top."""

@@ -135,7 +135,8 @@ class SceneEncoder(nn.Module):
 
         Without `noise` they begin at the same numbers in every picture.
         """
-        maps_BFHW = self.features(x_BCHW)
+        # From -1 to 1: the grey of most of a picture is then near 0.
+        maps_BFHW = self.features(2 * x_BCHW - 1)
         shape = (self.attention.count, self.settings.dim)
         if noise is None:
             drawn = generator(0, "slots").normal(shape).to(maps_BFHW).expand(len(x_BCHW), -1, -1)

@@ -68,19 +68,24 @@ class Scene:
 class Shown(NamedTuple):
     """What rays show.
 
-    `features` (B,R,C), `shares` of them that are each object's, and the background's as the last
-    one if there is one, (B,K+1,R), of which a ray's are at most 1 together.
+    `parts` of it that each object adds, and the background as the last one if there is one,
+    (B,K+1,R,C), and the `shares` (B,K+1,R) of a ray that are theirs, at most 1 together.
     """
 
-    features: Tensor
+    parts: Tensor
     shares: Tensor
+
+    @property
+    def features(self) -> Tensor:
+        """What rays show of all together, (B,R,C)."""
+        return self.parts.sum(dim=1)
 
 
 class Fields(NamedTuple):
-    """The networks: of all objects, and of the background."""
+    """The networks: of all objects, and of the background, if there is one."""
 
     objects: Field
-    background: Field
+    background: Field | None
 
 
 def render(
@@ -104,6 +109,7 @@ def render(
     density_BRP = objects.density.sum(dim=1)
     behind = None
     if scene.background is not None:
+        assert fields.background is not None
         behind = _behind(fields.background, scene, points_RP3, ways_R3, march, features, noise)
         density_BRP = density_BRP + behind[0]
     weight_BRP = weights(density_BRP, step_RP)
@@ -111,12 +117,14 @@ def render(
     light_BRP = weight_BRP / density_BRP.clamp_min(SMALLEST)
     count = objects.density.shape[1]
     of_objects = light_BRP[:, None].expand(-1, count, -1, -1).flatten(0, 1).flatten(1)
-    shown_BRC, shares = objects.lit(of_objects)
-    if behind is not None:
-        light_BRP = light_BRP * behind[0]
-        shares = torch.cat([shares, light_BRP.sum(dim=2)[:, None]], dim=1)
-        shown_BRC = shown_BRC + (light_BRP[..., None] * behind[1]).sum(dim=2)
-    return Shown(shown_BRC, shares)
+    shown = objects.lit(of_objects)
+    if behind is None:
+        return shown
+    light_BRP = light_BRP * behind[0]
+    last_B1RC = (light_BRP[..., None] * behind[1]).sum(dim=2)[:, None]
+    last_B1R = light_BRP.sum(dim=2)[:, None]
+    both = zip(shown, (last_B1RC, last_B1R), strict=True)
+    return Shown(*(torch.cat(each, dim=1) for each in both))
 
 
 def weights(density_BRP: Tensor, step_RP: Tensor) -> Tensor:
@@ -161,8 +169,8 @@ class _Objects:
     sent: Tensor
     runs: Runs
 
-    def lit(self, light_NL: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what objects show together (B,R,C), and how much of it is whose (B,K,R)."""
+    def lit(self, light_NL: Tensor) -> Shown:
+        """Return what each object shows (B,K,R,C), (B,K,R), in the light (N,RP) of points."""
         rows, count = self.density.shape[:2]
         share_NMS = (self.runs.points.pack(light_NL) * self.packed).unflatten(1, self.runs.size)
         sent_NMSC = self.sent.unflatten(1, self.runs.size)
@@ -170,7 +178,7 @@ class _Objects:
         rays: Packing = self.runs.rays
         shown_BKRC = rays.spread(shown_NMC).unflatten(0, (rows, count))
         share_BKR = rays.spread(share_NMS.sum(dim=2)).unflatten(0, (rows, count))
-        return shown_BKRC.sum(dim=1), share_BKR
+        return Shown(shown_BKRC, share_BKR)
 
 
 def _objects(

@@ -14,7 +14,7 @@ from foreframe.randomness import generator
 
 ROWS, OBJECTS, SIDE, FEATURES, SHAPE, APPEARANCE = 2, 3, 6, 5, 4, 3
 REACH = Reach(places=(0.8, 0.8, 0.8), lift=0.0, smallest=0.2, largest=0.5, turns=True)
-CAMERA = Camera(elevation=30.0, azimuth=0.0, distance=3.0, view=50.0, near=1.0, far=5.0)
+CAMERA = Camera(elevation=30.0, azimuth=0.0, distance=3.0, aim=0.1, view=50.0, near=1.0, far=5.0)
 MARCH = March(points=16, noise=0.0)
 
 

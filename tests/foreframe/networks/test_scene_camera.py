@@ -18,7 +18,7 @@ def seen(camera: Camera, point: list[float], side: int = 65) -> tuple[float, flo
     return row, column
 
 
-def test_axes_are_right_up_and_ahead_and_the_middle_of_a_picture_is_the_origin() -> None:
+def test_axes_are_right_up_and_ahead_and_the_middle_of_a_picture_is_what_is_aimed_at() -> None:
     for azimuth in (0.0, 70.0, -130.0):
         camera = CAMERA.model_copy(update={"azimuth": azimuth})
         right, up, ahead = camera.axes
@@ -26,17 +26,17 @@ def test_axes_are_right_up_and_ahead_and_the_middle_of_a_picture_is_the_origin()
         torch.testing.assert_close(torch.linalg.cross(right, ahead), up)
         middle = camera.rays(5, 7).ways[2 * 7 + 3]
         there = camera.rays(5, 7).begin + camera.distance * middle
-        torch.testing.assert_close(there, torch.zeros(3), atol=1e-6, rtol=0)
-        assert camera.place[2].item() == pytest.approx(
-            camera.distance * math.sin(math.radians(camera.elevation))
-        )
+        wanted = torch.tensor([0.0, 0.0, camera.aim])
+        torch.testing.assert_close(there, wanted, atol=1e-6, rtol=0)
+        above = camera.distance * math.sin(math.radians(camera.elevation))
+        assert camera.place[2].item() == pytest.approx(camera.aim + above)
 
 
 def test_x_is_to_the_right_y_is_away_and_z_is_up() -> None:
-    row, column = seen(CAMERA, [0.0, 0.0, 0.0])
-    assert seen(CAMERA, [0.4, 0.0, 0.0])[1] > column
-    assert seen(CAMERA, [0.0, 0.4, 0.0])[0] < row
-    assert seen(CAMERA, [0.0, 0.0, 0.4])[0] < row
+    row, column = seen(CAMERA, [0.0, 0.0, CAMERA.aim])
+    assert seen(CAMERA, [0.4, 0.0, CAMERA.aim])[1] > column
+    assert seen(CAMERA, [0.0, 0.4, CAMERA.aim])[0] < row
+    assert seen(CAMERA, [0.0, 0.0, CAMERA.aim + 0.4])[0] < row
 
 
 def test_a_picture_sees_its_angle() -> None:

@@ -15,7 +15,7 @@ from foreframe.randomness import generator
 from tests.foreframe.networks import scenes
 from tests.foreframe.networks.scenes import CAMERA, FEATURES, MARCH, OBJECTS, ROWS, SIDE, poses
 
-LEVEL = Camera(elevation=0.0, azimuth=0.0, distance=3.0, view=40.0, near=1.0, far=5.0)
+LEVEL = Camera(elevation=0.0, azimuth=0.0, distance=3.0, aim=0.0, view=40.0, near=1.0, far=5.0)
 
 
 def rendered(
@@ -112,7 +112,7 @@ def everything(scene: Scene, **changes: Any) -> list[Tensor]:
     shown = rendered(scene, fields, **changes)
     loss = scenes.weighed(shown.features) + scenes.weighed(shown.shares)
     learned = [*known, *fields.objects.parameters(), *fields.background.parameters()]
-    return [*shown, *torch.autograd.grad(loss, learned)]
+    return [shown.features, shown.shares, *torch.autograd.grad(loss, learned)]
 
 
 def test_skipping_what_is_empty_changes_nothing() -> None:
