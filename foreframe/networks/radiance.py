@@ -43,6 +43,9 @@ class FieldSettings(Strict):
     way_waves: Annotated[int, Value(ge=0)]  # L of the way, 4; 0: the same is sent every way
     density: float  # of the first density's bias: things are to be seen from the start
     divided: Annotated[float, Value(gt=0)]  # what points are divided by; background 12, objects 1
+    # Whether density fades to 0 towards the faces of [-1, 1]^3. It makes a box's edge soft, so that
+    # its place has a gradient before anything is learned of what is in it; not in the document.
+    fades: bool
 
     @model_validator(mode="after")
     def _skips_to_a_layer(self) -> Self:
@@ -112,7 +115,10 @@ class Field(Recomputed):
         weight, bias = self.features.weight[:features], self.features.bias[:features]
         found_NQC = functional.linear(functional.relu(sent_NQ), weight, bias)
         colours, rest = found_NQC[..., :COLOURS].sigmoid(), found_NQC[..., COLOURS:]
-        return functional.relu(density_NQ), torch.cat([colours, rest], dim=2)
+        density_NQ = functional.relu(density_NQ)
+        if self.settings.fades:
+            density_NQ = density_NQ * (1 - points_NQ3.square()).clamp_min(0).prod(dim=2)
+        return density_NQ, torch.cat([colours, rest], dim=2)
 
 
 class Density(nn.Linear):

@@ -20,7 +20,7 @@ MARCH = March(points=16, noise=0.0)
 
 def field_settings(**changes: Any) -> FieldSettings:
     known = {"layers": 3, "width": 6, "skip": 2, "point_waves": 2, "way_waves": 1}
-    return FieldSettings(**(known | {"density": 0.5, "divided": 1.0} | changes))
+    return FieldSettings(**(known | {"density": 0.5, "divided": 1.0, "fades": False} | changes))
 
 
 def field(name: str = "object", **changes: Any) -> Field:

@@ -81,13 +81,18 @@ def given(side: int = SIDE) -> Any:
 
 def model(kind: str, **changes: Any) -> Any:
     """Return a small predictor of a kind, with starting weights, in eval mode."""
+    return built(kind, SIDE, **changes)
+
+
+def built(kind: str, side: int, **changes: Any) -> Any:
+    """Return the same of pictures of another size."""
     module, settings = {
         "inferno": (inferno, inferno_settings),
         "nerf_autoencoder": (nerf_autoencoder, nerf_settings),
         "slot_autoencoder": (slot_autoencoder, slot_settings),
         "giraffe": (giraffe, giraffe_settings),
     }[kind]
-    made = module.build(settings(**changes), given())
+    made = module.build(settings(**changes), given(side))
     made.initialize(generator(0, "weights"))
     made.scaling = Scaling(made.settings.view, Normalizer((0.5,) * 3, (0.2,) * 3))
     return made.eval()
