@@ -6,11 +6,15 @@ pictures, C channels, H rows, W columns, K objects of F numbers.
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from foreframe.errors import UserError
+from foreframe.networks.poses import NUMBERS
+from foreframe.networks.scene_encoder import SceneEncoder
 from foreframe.networks.slot_scene import SlotScene
 from foreframe.predictors.learned import LearnedPredictor
+from foreframe.predictors.slot_autoencoder import SlotAutoencoder
 
 
 class Describer(nn.Module):
@@ -53,6 +57,21 @@ class Slots(Describer):
         return slots_BKF
 
 
+class Objects(Describer):
+    """The pose, the shape and the appearance of each object of a scene; its background is not."""
+
+    def __init__(self, encoder: SceneEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        settings = encoder.settings
+        self.count, self.width = settings.slots, NUMBERS + settings.shape + settings.appearance
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return objects (B,K,F), whose slots begin at the same numbers in every picture."""
+        scene = self.encoder(x_BCHW, None).scene
+        return torch.cat([scene.poses.numbers, *scene.codes], dim=2)
+
+
 def describer(model: LearnedPredictor) -> Describer:
     """Return what finds objects in a model's pictures, of its own weights.
 
@@ -61,9 +80,11 @@ def describer(model: LearnedPredictor) -> Describer:
     """
     if isinstance(model, Describing):
         return model.describer()
-    scene = getattr(model, "scene", None)
+    scene, encoder = (getattr(model, name, None) for name in ("scene", "encoder"))
     if isinstance(scene, SlotScene):
-        return Slots(scene, centred=False)
+        return Slots(scene, centred=isinstance(model, SlotAutoencoder))
+    if isinstance(encoder, SceneEncoder):
+        return Objects(encoder)
     raise UserError(
         f"{model.name} does not say which objects a picture has. Give a predictor with slots."
     )

@@ -17,20 +17,21 @@ from foreframe.sources import rendered_scenes
 from foreframe.sources.rendered_scenes import scene
 from tests.foreframe.analyses import asked
 from tests.foreframe.analyses.test_slots import small
+from tests.foreframe.predictors import rendered
 from tests.foreframe.sources.synthetic_episodes import settings
 
 COUNT, SIDE, MOST = 10, 32, 3  # more clips than a batch
 
 
-def drawn() -> tuple[Tensor, dict[str, Tensor], Tensor]:
+def drawn(side: int = SIDE) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """Return frames (N,1,H,W,C), states and masks (N,H,W) of scenes."""
     chosen = settings("rendered_scenes", frames_per_episode=1, moving="nothing")
     frames, states, masks = [], [], []
     for number in range(COUNT):
         (each,) = rendered_scenes.clip(chosen, 0, number)
-        seen = each.look(SIDE, SIDE)
-        frames.append(torch.from_numpy(each.picture(SIDE, SIDE)))
-        states.append(torch.from_numpy(scene.states(each, seen, MOST, SIDE, SIDE)))
+        seen = each.look(side, side)
+        frames.append(torch.from_numpy(each.picture(side, side)))
+        states.append(torch.from_numpy(scene.states(each, seen, MOST, side, side)))
         masks.append(torch.from_numpy(seen.solids))
     rows = torch.stack(states)
     known = {name: rows[:, [place]] for place, name in enumerate(scene.names(MOST))}
@@ -61,7 +62,7 @@ class Knowing(CopyLastFrame):
 
 
 def ask(path: Path, model: Any, show: int = 0, **more: Any) -> tuple[Any, dict[str, Any]]:
-    frames, states, _ = drawn()
+    frames, states, _ = drawn(more.pop("side", SIDE))
     truth = more.pop("truth", "states")
     chosen = segmentation.Settings(kind="segmentation", clips=None, show=show, truth=truth)
     given: dict[str, Any] = {"frames": frames, "states": states, "given": 0} | more
@@ -130,6 +131,23 @@ def test_slots_of_the_first_frame_of_clips_are_asked_alike(name: str, tmp_path: 
     shown = model.scaling.outward(rendered.frame[:, :1].transpose(1, 2))
     assert torch.equal(torch.from_numpy(stored["reconstructed"])[:1], shown[:, 0])
     assert found.values["fg_ari"]["clips"] == COUNT
+
+
+@pytest.mark.parametrize("kind", ["slot_autoencoder", "inferno", "nerf_autoencoder"])
+def test_models_of_pictures_are_asked_for_masks_and_what_comes_back(
+    kind: str, tmp_path: Path
+) -> None:
+    model = rendered.model(kind)
+    found, stored = ask(tmp_path, model, show=1, side=rendered.SIDE)
+    frames, *_ = drawn(rendered.SIDE)
+    again = model.reconstruct(frames[:1], 0).frames
+    assert torch.equal(torch.from_numpy(stored["reconstructed"])[:1], again[:, 0])
+    assert stored["slots"].shape[1] == model.slot_count
+    assert found.values["fg_ari"]["clips"] == COUNT
+    if model.slot_count == 1:
+        _, _, masks = drawn(rendered.SIDE)
+        alone = [len(each.unique()) == 2 for each in masks]  # the ground, and one object
+        assert (1 - found.per_clip["confusion"]).tolist() == alone
 
 
 def test_what_cannot_be_told_is_refused(tmp_path: Path) -> None:

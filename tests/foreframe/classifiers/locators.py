@@ -14,7 +14,6 @@ from foreframe import classifiers
 from foreframe.classifiers import Given
 from foreframe.classifiers.snitch import Encoder, Settings, Snitch
 from foreframe.models import Shape
-from foreframe.predictors.vim import VIM
 from foreframe.randomness import generator
 from tests.foreframe.classifiers.small import LABEL
 from tests.foreframe.predictors import moving, sliding
@@ -24,7 +23,7 @@ FRAMES, SAMPLED, SIDE, GRID = 6, 4, 8, 2
 CLASSES = tuple(f"cell {number}" for number in range(GRID**2))
 
 
-def encoder(model: VIM | None = None) -> Encoder:
+def encoder(model: Any = None) -> Encoder:
     """Return settings of an encoder as the file of a model holds them."""
     own = model or sliding.model(SIDE)
     return Encoder(
