@@ -191,13 +191,9 @@ class Game(Objective[Mapping[str, Any]]):
             return {GENERATOR: {"loss": games.generator_loss(fake_B)}}
         with torch.no_grad():
             made_BCHW = self._made(x_BCHW, moment)
-        x_BCHW = x_BCHW.detach().requires_grad_()
-        real_B, fake_B = self._judged(x_BCHW), self._judged(made_BCHW)
-        loss = games.critic_loss(real_B, fake_B)
-        if self.model.settings.penalty:
-            (slope_BCHW,) = torch.autograd.grad(real_B.sum(), x_BCHW, create_graph=True)
-            steep = slope_BCHW.square().flatten(1).sum(dim=1).mean()
-            loss = loss + self.model.settings.penalty / 2 * steep
+        real_B, steep = self._slope(x_BCHW)
+        fake_B = self._judged(made_BCHW)
+        loss = games.critic_loss(real_B, fake_B) + self.model.settings.penalty / 2 * steep
         return {CRITIC: {"loss": loss, **_known(real_B, fake_B)}}
 
     def measure(self, batch: Mapping[str, Any], moment: Moment) -> Mapping[str, Tensor]:
@@ -210,6 +206,16 @@ class Game(Objective[Mapping[str, Any]]):
         noise = Fresh(moment.numbers, len(x_BCHW), x_BCHW.device)
         z_BZ = self.model.drawn(noise)
         return self.model.shown(z_BZ, noise if self.model.training else None)[:, :, 0]
+
+    def _slope(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B,) of pictures, and the mean square of their gradient, a scalar."""
+        # In one thread, or a GPU would add up the gradient of a gradient in an order of its own
+        # (see `networks.adversarial`); of a copy, since what counts operations follows no leaves.
+        with torch.enable_grad(), torch.autograd.set_multithreading_enabled(False):
+            seen_BCHW = x_BCHW.detach().requires_grad_().clone()
+            logits_B = self._judged(seen_BCHW)
+            (slope_BCHW,) = torch.autograd.grad(logits_B.sum(), seen_BCHW, create_graph=True)
+        return logits_B, slope_BCHW.square().flatten(1).sum(dim=1).mean()
 
     def _judged(self, x_BCHW: Tensor) -> Tensor:
         return wide(self.model.critic(x_BCHW))
