@@ -14,7 +14,6 @@ from pydantic import Field
 from torch import Tensor
 
 from foreframe.analyses import AnalysisSettings
-from foreframe.analyses.embedding import pictures
 from foreframe.analyses.subject import Found, Subject
 from foreframe.errors import UserError
 from foreframe.evaluation import columns
@@ -53,7 +52,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
     off: dict[str, list[Tensor]] = {}
     shown = []
     for place in range(len(subject)):
-        real_1HWC = pictures(subject, [place])
+        real_1HWC = subject.clips.read([place])[:, 0]
         scene = model.found(model.pictures(real_1HWC), None).scene
         again = model.outward(model.pictured(scene, own))
         found = {
@@ -86,7 +85,7 @@ def _true(subject: Subject, place: int, degrees: float) -> Tensor | None:
     names = tuple(subject.state_names)
     if not scenes.tells(names):
         return None
-    row = subject.states[place, subject.futures.context].numpy()
+    row = subject.states[place, 0].numpy()
     scene = scenes.of_states(names, row)
     height, width = subject.clips.read([place]).shape[2:4]
     seen = scene.seen_from(azimuth=scene.camera.azimuth + math.radians(degrees))

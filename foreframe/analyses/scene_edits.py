@@ -1,6 +1,6 @@
 """Scenes that are taken apart and put together: what is shown of them, and is it still a picture?
 
-Six edits (Castrejon 2022, figures 10.2 and 10.5, Table 10.2), each of a picture's own scene:
+Six edits (Castrejon 2022, figures 10.2 and 10.5, Table 10.2) of the scene of a clip's first frame:
 
     remove    one or more objects are gone
     scale     of those left, one is smaller along all its axes
@@ -26,7 +26,6 @@ from pydantic import Field
 from torch import Tensor
 
 from foreframe.analyses import AnalysisSettings
-from foreframe.analyses.embedding import pictures
 from foreframe.analyses.subject import Found, Subject
 from foreframe.errors import UserError
 from foreframe.evaluation import columns
@@ -43,6 +42,7 @@ LARGEST = 255
 METRIC = "random_image_distance"
 AGAIN = "again"
 AXES = {"right": 0, "forward": 1}  # of the world
+STEPS = 9  # of the animation
 EDITS = ("remove", "scale", "forward", "right", "add", "swap")
 
 
@@ -62,7 +62,8 @@ def analyse(subject: Subject, settings: Settings) -> Found:
 
     `changed` is the mean difference from what is made again without the edit, of values from 0 to
     1; of remove, scale, forward and right it is 0 where nothing is left to be edited. Of the
-    pictures that are shown `frames` (n,2+E,H,W,C) are stored: true, made again, and every edit.
+    pictures that are shown `frames` (n,2+E,H,W,C) are stored: true, made again, and every edit; and
+    `moving` (n,STEPS,H,W,C), in which an object goes from the left to the right, by `shift` twice.
 
     Raises:
         UserError: the predictor finds no objects, or there is a single picture.
@@ -73,6 +74,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
     if len(subject) < 2:
         raise UserError("of 1 picture no object can be lent to another. Take more clips.")
     sets, shown = _accumulator(settings, next(model.parameters()).device), []
+    moving: list[Tensor] = []
     changed: dict[str, list[Tensor]] = {name: [] for name in EDITS}
     lent = _scene(subject, model, 0)
     for place in reversed(range(len(subject))):
@@ -80,7 +82,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
         numbers = generator(subject.futures.seed, "scene_edits", subject.numbers[place])
         edited = {AGAIN: scene, **edits(model, scene, lent, settings, numbers)}
         found = {name: _picture(model, each) for name, each in edited.items()}
-        real_1HWC = pictures(subject, [place])
+        real_1HWC = subject.clips.read([place])[:, 0]
         for name, each in {REAL: real_1HWC, **found}.items():
             sets.update(name, each[:, None])
         for name in EDITS:
@@ -88,9 +90,11 @@ def analyse(subject: Subject, settings: Settings) -> Found:
             changed[name].append(off.mean())
         if place < settings.show:
             shown.append(torch.cat([real_1HWC, *found.values()]))
+            moving.append(_moving(model, scene, settings, numbers))
         lent = scene
     if shown:
         subject.store("frames", torch.stack(shown[::-1]))
+        subject.store("moving", torch.stack(moving[::-1]))
     distances = {name: _told(sets, name) for name in (AGAIN, *EDITS)}
     for name, values in changed.items():
         distances[name]["changed"] = columns.mean(torch.stack(values[::-1]))
@@ -184,8 +188,16 @@ def _swapped(scene: Scene, place: int, lent: Scene, other: int) -> Scene:
     return replace(scene, codes=codes)
 
 
+def _moving(model: Inferno, scene: Scene, settings: Settings, numbers: Numbers) -> Tensor:
+    """Return pictures (STEPS,H,W,C) in which one object of a scene goes from left to right."""
+    chosen = (_order(model, scene, settings.seen, numbers) or [0])[0]
+    ways = torch.linspace(-settings.shift, settings.shift, STEPS).tolist()
+    found = [_picture(model, _shifted(scene, chosen, AXES["right"], way)) for way in ways]
+    return torch.cat(found)
+
+
 def _scene(subject: Subject, model: Inferno, place: int) -> Scene:
-    return model.found(model.pictures(pictures(subject, [place])), None).scene
+    return model.found(model.pictures(subject.clips.read([place])[:, 0]), None).scene
 
 
 def _picture(model: Inferno, scene: Scene) -> Tensor:

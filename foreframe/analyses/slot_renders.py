@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from foreframe.analyses import AnalysisSettings
-from foreframe.analyses.embedding import pictures
 from foreframe.analyses.subject import Found, Subject
 from foreframe.errors import UserError
 from foreframe.evaluation import columns
@@ -49,7 +48,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
         raise UserError(f"{model.name} shows no slots. Give a predictor that has some.")
     bright, shown, small = [], [], []
     for place in range(len(subject)):
-        real_1HWC = pictures(subject, [place])
+        real_1HWC = subject.clips.read([place])[:, 0]
         alone_KHWC = model.alone(real_1HWC)[0]
         bright.append(alone_KHWC.double().flatten(1).mean(dim=1) / LARGEST)
         if place < settings.show:

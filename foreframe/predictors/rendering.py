@@ -10,7 +10,7 @@ objects.
 """
 
 from abc import abstractmethod
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import Field as Value
@@ -66,6 +66,8 @@ class RenderingSettings(RebuildingSettings):
     march: March
     features: Annotated[int, Value(ge=COLOURS)]  # F, 128
     upscaler: UpscalerSettings | None
+    # What tells objects apart: where slots looked, as in the document, or what is seen of each.
+    masks_of: Literal["attention", "rendering"]
 
     @model_validator(mode="after")
     def _renders_colours(self) -> Self:
@@ -175,8 +177,11 @@ class RenderedScenes(Rebuilding):
 
     @torch.no_grad()
     def masks(self, frames_NHWC: Tensor) -> Tensor:
-        """Return the masks (N,K+1,H',W') by which slots saw pictures, uint8."""
-        return self.found(self.pictures(frames_NHWC), None).masks
+        """Return the masks (N,K+1,H',W') of pictures, uint8, of which a pixel has at most 1."""
+        found = self.found(self.pictures(frames_NHWC), None)
+        if self.settings.masks_of == "attention":
+            return found.masks
+        return self.rendered(found.scene, self.settings.camera, self.size, COLOURS, None).shares
 
     @torch.no_grad()
     def alone(self, frames_NHWC: Tensor) -> Tensor:

@@ -118,6 +118,10 @@ def test_edited_pictures_are_stored_beside_the_true_one_and_measured(tmp_path: P
     assert shown.shape[:2] == (2, 2 + len(EDITS))
     assert torch.equal(shown[:, 0], frames[:2, 0])
     assert torch.equal(shown[:, 1], model.reconstruct(frames[:2], 0).frames[:, 0])
+    moving = stored["moving"]
+    assert moving.shape[:2] == (2, scene_edits.STEPS)
+    assert torch.equal(moving[:, scene_edits.STEPS // 2], shown[:, 1])
+    assert not torch.equal(moving[:, 0], moving[:, -1])
     for name in EDITS:
         assert found.values[name]["changed"]["mean"] > 0
         assert found.values[name]["distance"]["few"]

@@ -38,7 +38,7 @@ def known(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 def rendering(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     more = {"camera": CAMERA, "march": MARCH, "features": 5, "upscaler": UPSCALER}
-    return known(kind, more | changes)
+    return known(kind, more | {"masks_of": "attention"} | changes)
 
 
 def field(**changes: Any) -> dict[str, Any]:

@@ -70,6 +70,14 @@ def test_masks_are_shares_of_a_picture_and_parts_are_shown_alone(kind: str) -> N
     assert alone.shape == (ROWS, parts, SIDE, SIDE, 3)
 
 
+def test_masks_may_be_what_is_seen_of_each_object() -> None:
+    found, real = model("inferno", masks_of="rendering"), pictures()
+    scene = found.found(found.pictures(real), None).scene
+    shown = found.rendered(scene, found.settings.camera, (SIDE, SIDE), 3, None)
+    masks = found.masks(real)
+    assert torch.equal(masks, shown.shares) and masks.sum(dim=1).max() <= 1 + 1e-6
+
+
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_first_phases_show_a_small_map_through_the_upscaler(kind: str) -> None:
     found, x = model(kind), model(kind).pictures(pictures())

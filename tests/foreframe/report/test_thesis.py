@@ -76,6 +76,7 @@ STUDIES = [
     "hierarchical_vrnn",
     "adversarial_video",
     "modular_dynamics",
+    "object_scenes",
 ]
 
 
