@@ -181,10 +181,10 @@ def claimed(sign: int) -> list[turned.Change]:
         ("nerf_autoencoder/again", "over.inferno/again.mse", "pictures", 2.0 * sign, 1.0),
         ("giraffe/drawn", "random_image_distance", "pictures", 2.0, None),
         ("edits/inferno", "remove.distance.value", "", 3.0 if sign > 0 else 1.0, None),
-        ("places/snitch", "told.test.top_1", "", 0.5 + 0.3 * sign, 0.05),
-        ("places/snitch", "last_seen.test.top_1", "", 0.5, 0.05),
-        ("places/snitch", "chance.test.top_1", "", 0.5, None),
-        ("places/snitch_random", "told.test.top_1", "", 0.5 if sign > 0 else 0.8, 0.05),
+        ("cups/snitch", "told.test.top_1", "", 0.5 + 0.3 * sign, 0.05),
+        ("cups/snitch", "last_seen.test.top_1", "", 0.5, 0.05),
+        ("cups/snitch", "chance.test.top_1", "", 0.5, None),
+        ("cups/snitch_random", "told.test.top_1", "", 0.5 if sign > 0 else 0.8, 0.05),
     ]
     found += [
         ("edits/inferno", f"{name}.distance.value", "", nearer, None)
@@ -200,7 +200,7 @@ def claimed(sign: int) -> list[turned.Change]:
         for quantity, side in (("stay", 1), ("mse", -1))
     ]
     found += [
-        (other, "over.snitch.error", "places", 2.0 * sign, 1.0)
+        (other, "over.snitch.error", "cups", 2.0 * sign, 1.0)
         for other in ("snitch_random", "snitch_plain", "snitch_slots")
     ]
     return found

@@ -38,7 +38,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
     """Return by slot how bright it is alone, a mean of values from 0 to 1; store what is shown.
 
     `frames` are (n,2+K,H,W,C): true, made again, and every slot; `small`, of what renders scenes,
-    (n,3,H,W,C): true, made again, and the small map's colours, whose pixels are enlarged.
+    (3,n,H,W,C): true, made again, and the small map's colours, whose pixels are enlarged.
 
     Raises:
         UserError: the predictor shows no slots.
@@ -59,7 +59,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
                 small.append(torch.cat([*both, _small(model, real_1HWC)]))
     subject.store("frames", torch.stack(shown))
     if small:
-        subject.store("small", torch.stack(small))
+        subject.store("small", torch.stack(small, dim=1))
     bright_NK = torch.stack(bright)
     found = {f"slot_{slot}": columns.mean(each) for slot, each in enumerate(bright_NK.T, start=1)}
     return Found({"bright": found})
