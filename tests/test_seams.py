@@ -95,6 +95,16 @@ def test_a_classifier_is_measured_on_every_set(made: Path) -> None:
     )
 
 
+def test_places_are_told_by_who_begins_with_another_s_slots(made: Path) -> None:
+    assert read(made, "locator.json")["classes"] == [
+        "linear", "sinusoidal", "hypocycloidal", "none"
+    ]  # fmt: skip
+    found = read(made, "places.json")
+    assert found["told"].keys() == {"train", "validation", "test"}
+    assert found["chance"]["test"]["top_1"] == 0.25
+    assert found["last_seen"]["test"] is None
+
+
 def test_flow_of_a_toy_study_has_its_episodes(made: Path) -> None:
     with hdf5.opening(made / "flow.h5", "frames") as file:
         assert file["episode_length"][:].tolist() == 30 * [7]

@@ -13,6 +13,8 @@ from stages import (
     derive_flow,
     evaluate,
     extract_latents,
+    finetune_classifier,
+    locate,
     measure_colours,
     question,
     sample,
@@ -47,6 +49,13 @@ PLAN = {
     "validate_every": None, "judge": None, "patience": None, "diverging": "stop", "log_every": 2,
     "shards": 1,
 }  # fmt: skip
+LAYERS = {"width": 4, "layers": 1, "kernel": 3, "scaled": 1}
+SCENE = {
+    "slots": 2, "dim": 4, "iterations": 1, "hidden": 4, "waves": 0, "encoder": LAYERS,
+    "decoder": LAYERS,
+}  # fmt: skip
+# One player that takes a few steps, of a model with slots and of who looks at these.
+FEW = {**PLAN, "players": {"model": ADAM}}
 FUTURES = {
     "set": "test", "clips": None, "stride": 8, "context": 2, "context_encoding": "context_only",
     "horizon": 2, "samples": 3, "keep": 1, "seed": 0,
@@ -78,6 +87,15 @@ PARAMS: dict[str, Any] = {
     "classifier": {
         "kind": "toy", "view": {**VIEW, "channels": "grey"}, "label": "class",
         "training": TRAINING,
+    },
+    "slots": {
+        "kind": "scoff", "view": VIEW, "actions": "none", "labels": [], "scene": SCENE,
+        "schemata": 2, "key": 2, "training": FEW,
+    },
+    "locator": {
+        "kind": "snitch", "view": VIEW, "label": "path", "encoder": None, "start": "given",
+        "moves": True, "sampled": 2, "crops": 2, "width": 4, "layers": 1, "heads": 1, "ratio": 1,
+        "hidden": 4, "distance": 1.0, "masked": 0.001, "training": FEW,
     },
     "flow": {
         "pyramid_scale": 0.5, "levels": 3, "window": 15, "iterations": 3, "neighbourhood": 5,
@@ -135,6 +153,11 @@ def main() -> None:
         classify_clips, **data, models="classifier.safetensors", found="clips.json",
         arrays="clips.h5",
     )  # fmt: skip
+    slots = {"model": "slots.safetensors", "record": "slots.json"}
+    run(train_predictor, **data, predictor="slots", **slots)
+    located = {"model": "locator.safetensors", "record": "locator.json"}
+    run(finetune_classifier, **data, given="slots.safetensors", classifier="locator", **located)
+    run(locate, **data, models="locator.safetensors", found="places.json", arrays="places.h5")
     run(extract_latents, **data, model="autoencoder.safetensors", out="latents.h5")
     run(train_prior, latents="latents.h5", model="prior.safetensors", record="prior.json")
     for name, models, sampling in (

@@ -14,12 +14,14 @@ from foreframe.models import Model, Role
 from foreframe.predictors import learned
 from foreframe.randomness import generator
 from tests.foreframe.autoencoders import small, test_separate_tiers, test_vqvae2
+from tests.foreframe.classifiers import locators
 from tests.foreframe.classifiers import small as clips
 from tests.foreframe.predictors import (
     cascades,
     flowing,
     hierarchical,
     pairs,
+    rendered,
     sequential,
     sliding,
     test_cascade_of_classes,
@@ -65,13 +67,17 @@ KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("predictor", "feature_flow"): lambda: flowing.model(),
     ("predictor", "g_swm"): lambda: test_g_swm.model(),
     ("predictor", "gan"): lambda: test_gan.model("posthoc"),
+    ("predictor", "giraffe"): lambda: rendered.model("giraffe"),
     ("predictor", "glow"): lambda: test_glow.ready(told=True, hole=8),
     ("predictor", "hierarchical_vrnn"): lambda: hierarchical.model(),
+    ("predictor", "inferno"): lambda: rendered.model("inferno"),
+    ("predictor", "nerf_autoencoder"): lambda: rendered.model("nerf_autoencoder"),
     ("predictor", "prednet"): lambda: test_prednet.model(),
     ("predictor", "rali"): lambda: test_rali.model(),
     ("predictor", "rfn"): lambda: test_rfn.ready(smoothing=True).float(),
     ("predictor", "scoff"): lambda: test_scoff.model(),
     ("predictor", "sequence_vae"): lambda: test_sequence_vae.made(smoothing=True),
+    ("predictor", "slot_autoencoder"): lambda: rendered.model("slot_autoencoder"),
     ("predictor", "srnn"): lambda: sequential.ready(test_srnn.settings(smoothing=True)),
     ("predictor", "svg"): lambda: test_svg.model(),
     ("predictor", "vae"): lambda: test_vae.model(),
@@ -81,6 +87,7 @@ KINDS: dict[tuple[str, str], Callable[[], Model]] = {
     ("classifier", "conv3d_conv_lstm"): lambda: clips.model("conv3d_conv_lstm"),
     ("classifier", "conv_lstm"): lambda: clips.model("conv_lstm"),
     ("classifier", "relation_network"): lambda: clips.model("relation_network"),
+    ("classifier", "snitch"): lambda: locators.model(),
     ("classifier", "stream"): lambda: clips.model("stream"),
 }
 

@@ -77,6 +77,7 @@ STUDIES = [
     "adversarial_video",
     "modular_dynamics",
     "cascaded_video",
+    "object_scenes",
 ]
 
 

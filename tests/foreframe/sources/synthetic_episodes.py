@@ -23,6 +23,16 @@ MORE: dict[str, dict[str, Any]] = {
     "gaussian_grid": {},
     "dynamics": {},
     "drawn_objects": {},
+    "rendered_scenes": {
+        "fewest_objects": 2,
+        "most_objects": 3,
+        "azimuth_jitter": 30.0,
+        "elevation": 30.0,
+        "elevation_jitter": 5.0,
+        "distance": 2.5,
+        "moving": "camera",
+    },
+    "cups_and_ball": {"cups": 2, "moves": 3},
 }
 
 
