@@ -51,7 +51,8 @@ def test_density_is_told_by_shape_alone_and_colour_by_all() -> None:
     density, sent = of(field)
     assert density.shape == (COUNT, POINTS) and sent.shape == (COUNT, POINTS, FEATURES)
     for name, moves in (("ways", False), ("appearance", False), ("shape", True), ("points", True)):
-        other_density, other_sent = of(field, **{name: known[name].flip(0)})
+        changed: dict[str, Any] = {name: known[name].flip(0)}
+        other_density, other_sent = of(field, **changed)
         assert torch.equal(other_density[0], density[0]) != moves
         assert not torch.allclose(other_sent[0], sent[0])
 
@@ -65,7 +66,7 @@ def test_densities_are_not_negative_and_colours_between_0_and_1() -> None:
     assert torch.equal(same, sent)
     lifted = scenes.field()
     with torch.no_grad():
-        lifted.density.bias += 5
+        lifted.density.bias.add_(5)
     whole = of(lifted)[0] - 5
     torch.testing.assert_close(density, (whole + noise).relu())
     torch.testing.assert_close(quiet, whole.relu())

@@ -111,6 +111,7 @@ def everything(scene: Scene, **changes: Any) -> list[Tensor]:
     known = [each.requires_grad_() for each in leaves]
     shown = rendered(scene, fields, **changes)
     loss = scenes.weighed(shown.features) + scenes.weighed(shown.shares)
+    assert fields.background is not None
     learned = [*known, *fields.objects.parameters(), *fields.background.parameters()]
     return [shown.features, shown.shares, *torch.autograd.grad(loss, learned)]
 

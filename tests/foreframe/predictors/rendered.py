@@ -67,7 +67,8 @@ def giraffe_settings(**changes: Any) -> giraffe.Settings:
     critic = CriticSettings(
         pictures=pairs.small_critic().pictures, head=Head(normalise="none", drop=0.0)
     )
-    more = {"shape": 4, "appearance": 3, "background_shape": 2, "background_appearance": 2}
+    more: dict[str, Any] = {"shape": 4, "appearance": 3}
+    more |= {"background_shape": 2, "background_appearance": 2}
     more |= {"camera": CAMERA, "march": MARCH, "reach": scenes.REACH.model_dump(), "boxes": 3}
     more |= {"fewest": 1, "features": 5, "deviation": 0.1, "penalty": 2.0, "critic": critic}
     more |= {"upscaler": UPSCALER | {"colours_weight": 0.0}, "training": pairs.plan()}
