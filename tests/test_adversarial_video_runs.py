@@ -77,12 +77,12 @@ def test_runs_differ_in_what_they_are_about(name: str, run: str, other: str) -> 
 def test_classifiers_and_flows_differ_in_what_they_are_about(name: str) -> None:
     found = sections(name).sections
     assert differing(name, "temporal_legacy", "temporal", "classifiers") == {"view.frames"}
-    assert differing(name, "spatial", "temporal", "classifiers") == {
-        "view.frames",
-        "sees",
-        "stacked",
-    }
-    assert differing(name, "legacy", "motions", "flows") == {"pairs"}
+    # At a small scale frames are grey, and flow, which has two colours, has levels enough for few
+    # pixels, but as few as the public code where it is to be as wrong.
+    grey, levels = (set(), set()) if name == "thesis" else ({"view.channels"}, {"largest", "scale"})
+    about = {"view.frames", "sees", "stacked"}
+    assert differing(name, "spatial", "temporal", "classifiers") == about | grey
+    assert differing(name, "legacy", "motions", "flows") == {"pairs"} | levels
     # Flows of 20 frames: of each to the next, or of every second pair.
     frames = found["data"]["motions"]["source"]["frames_per_episode"]
     seen = [found["classifiers"][run]["view"]["frames"] for run in ("temporal", "temporal_legacy")]

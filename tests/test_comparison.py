@@ -27,7 +27,7 @@ CHANNELS = {"road": 3, "digits": 1}
 # nothing, and some see a scene as a few objects.
 ELSEWHERE = {
     *("sequence_vae", "ali", "gan", "vae", "rali", "cascade", "cascade_of_classes"),
-    *("vim", "scoff", "g_swm"),
+    *("vim", "scoff", "g_swm", "slot_autoencoder", "nerf_autoencoder", "inferno", "giraffe"),
 }
 
 
