@@ -73,7 +73,7 @@ class State(NamedTuple):
 
     Attributes:
         frame: (B,C,H,W).
-        skips: features of the last given frame, by stage.
+        said: by stage of the decoder, what the features of the last given frame say to it.
         prior: memory of the prior, to which the last frame is still to be told.
         predictor: that of the predictor, likewise.
         given: features of the given frames (B,t,F), mean and deviation of the latents of all but
@@ -81,7 +81,7 @@ class State(NamedTuple):
     """
 
     frame: Tensor
-    skips: list[Tensor]
+    said: list[Tensor]
     prior: Memory
     predictor: Memory
     given: tuple[Tensor, Tensor, Tensor] | None
@@ -143,9 +143,9 @@ class SVG(Variational[State]):
         features_NtF, skips = self._features(x_NCtHW)
         posterior = _gaussian(self.posterior(features_NtF[:, 1:], self.posterior.start(x_NCtHW))[0])
         _, prior = self.prior(features_NtF[:, :-1], self.prior.start(x_NCtHW))
-        last = [skip_NtCHW[:, -1] for skip_NtCHW in skips]
+        said = self.decoder.read([skip_NtCHW[:, -1] for skip_NtCHW in skips])
         given = (features_NtF, posterior.mean, posterior.deviation)
-        return State(x_NCtHW[:, :, -1], last, prior, self.predictor.start(x_NCtHW), given)
+        return State(x_NCtHW[:, :, -1], said, prior, self.predictor.start(x_NCtHW), given)
 
     def start(self, seen: State, options: LatentsOnly, noise: Noise) -> State:
         """Return the state of futures, with latents of the given frames from the posterior."""
@@ -165,7 +165,7 @@ class SVG(Variational[State]):
         shape = (self.settings.latent_dim,)
         z = _gaussian(raw).sample(noise.normal(LATENT, time, shape)[:, None], options.scale)
         vector_B1F, predictor = self._predicted(features_B1F, z, state.predictor)
-        frame = self.decoder(vector_B1F[:, 0], state.skips)
+        frame = self.decoder(vector_B1F[:, 0], state.said)
         return frame, state._replace(frame=frame, prior=prior, predictor=predictor)
 
     def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
@@ -205,12 +205,16 @@ class SVG(Variational[State]):
     def _decoded(self, vectors_BTF: Tensor, skips: list[Tensor], given: int) -> Tensor:
         """Return frames (B,S,C,H,W) from `given` on, of vectors of all frames but the first."""
         rows, frames = len(vectors_BTF), vectors_BTF.shape[1] + 1
-        last = max(given, self.needs) - 1
-        sources = [min(time - 1, last) for time in range(given, frames)]
-        chosen = [torch.stack([skip[:, source] for source in sources], dim=1) for skip in skips]
-        hat = self.decoder(
-            vectors_BTF[:, given - 1 :].flatten(0, 1), [skip.flatten(0, 1) for skip in chosen]
-        )
+        first, last = given - 1, min(max(given, self.needs), frames - 1) - 1
+        seen = [skip[:, first : last + 1] for skip in skips]
+        said = self.decoder.read([skip.flatten(0, 1) for skip in seen])
+        # Of every frame to come, the one before it, but none after the context.
+        sources = [min(time - 1, last) - first for time in range(given, frames)]
+        chosen = torch.tensor(sources, device=vectors_BTF.device)
+        told = [
+            each.unflatten(0, (rows, -1)).index_select(1, chosen).flatten(0, 1) for each in said
+        ]
+        hat = self.decoder(vectors_BTF[:, first:].flatten(0, 1), told)
         return hat.unflatten(0, (rows, frames - given))
 
 

@@ -183,9 +183,10 @@ def test_prior_and_posterior_say_frame_by_frame_what_they_say_of_a_clip() -> Non
 def test_vectors_are_within_1_of_0_and_frames_within_0_and_1(backbone: Backbone) -> None:
     built = model(backbone=backbone)
     seen: list[tuple[Tensor, Tensor]] = []
+    last = built.decoder.stages[-1]
     with torch.no_grad():
         built.predictor.outward.weight.mul_(100)
-        for parameter in built.decoder.stages[-1].parameters():
+        for parameter in (*built.decoder.joined[-1].parameters(), *last.parameters()):
             parameter.mul_(100)
     built.decoder.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0], out)))
     built.terms(moving.clips(), 1, moving.Repeated(4))
@@ -222,8 +223,8 @@ def test_skips_follow_the_frames_up_to_the_last_of_the_context(
     built.decoder.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1]))
     built.terms(x_BCTHW, known, moving.Repeated(4))
     for place, source in enumerate(sources):
-        wanted = built.encoder(x_BCTHW[:, :, source])[1]
-        found = [skip.unflatten(0, (4, len(sources)))[:, place] for skip in given[0]]
+        wanted = built.decoder.read(built.encoder(x_BCTHW[:, :, source])[1])
+        found = [said.unflatten(0, (4, len(sources)))[:, place] for said in given[0]]
         torch.testing.assert_close(found, wanted)
 
 
