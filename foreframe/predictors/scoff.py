@@ -126,20 +126,21 @@ class SCOFF(Deterministic[State], Slotted):
         modules_NTK = torch.stack([each.argmax(dim=2) for each in shares], dim=1)
         return Followed(rendered, refined, modules_NTK[:, :, None])
 
-    def roll(
-        self, x_NCtHW: Tensor, modules_NhIK: Tensor, options: Options, noise: Noise
-    ) -> Rendered:
-        """Return what files show of the last given frame and of futures; see `Slotted`."""
-        self.check_modules(modules_NhIK)
-        state = self.encode(x_NCtHW)
-        files = [state.files]
+    def push(
+        self, state: State, modules_NIK: Tensor, time: int, options: Options, noise: Noise
+    ) -> tuple[Rendered, State]:
+        """Return frame `time` and the state after it, of named schemata; see `Slotted`."""
         features_NNF = self.scene.encoder(state.frame)
-        for modules_NIK in modules_NhIK.unbind(dim=1):
-            for modules_NK in modules_NIK.unbind(dim=1):
-                files_NKD, _ = self.update(files[-1], features_NNF, forced_BK=modules_NK)
-            files.append(files_NKD)
-            features_NNF = self.scene.encoder(self.scene.decoder(files_NKD).frame)
-        return over_steps(self.scene.decoder, torch.stack(files, dim=1))
+        for modules_NK in modules_NIK.unbind(dim=1):
+            files_NKD, _ = self.update(state.files, features_NNF, forced_BK=modules_NK)
+        state = State(files_NKD, state.frame)
+        rendered = self.shown(state)
+        return rendered, state._replace(frame=rendered.frame)
+
+    def shown(self, state: State) -> Rendered:
+        """Return what files show; see `Slotted`."""
+        found: Rendered = self.scene.decoder(state.files)
+        return found
 
     def _along(
         self, told_BTNF: Tensor, first_BNF: Tensor, noise: Noise | None

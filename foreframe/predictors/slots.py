@@ -11,9 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from foreframe.errors import UserError
-from foreframe.networks.broadcast_decoder import Rendered
+from foreframe.networks.broadcast_decoder import Rendered, joined
 from foreframe.networks.noise import Noise
 from foreframe.predictors import Predictor
+from foreframe.predictors.recurrent import FrameByFrame
 
 
 @dataclass(frozen=True)
@@ -54,24 +55,44 @@ class Slotted(ABC):
             UserError: it cannot.
         """
 
+    def push(
+        self, state: Any, modules_NIK: Tensor, time: int, options: Any, noise: Noise
+    ) -> tuple[Rendered, Any]:
+        """Return frame `time` as slots (N,K,...) show it, and the state after it.
+
+        Named modules make it in I iterations; -1 is as the predictor chooses.
+        """
+        raise NotImplementedError  # `roll` and those who drive ask for modules first
+
+    def shown(self, state: Any) -> Rendered:
+        """Return what the slots (N,K,...) of a state show."""
+        raise NotImplementedError
+
     def roll(self, x_NCtHW: Tensor, modules_NhIK: Tensor, options: Any, noise: Noise) -> Rendered:
         """Return the last given frame and futures as named modules make them, (N,1+h,K,...).
-
-        -1 is as the prior chooses.
 
         Raises:
             UserError: the predictor has no modules, or not the ones that are named.
         """
-        raise UserError(
-            f"{type(self).__name__} has no modules to choose. Give a predictor of them."
-        )
+        self.check_modules(modules_NhIK)
+        assert isinstance(self, FrameByFrame)
+        state = self.start(self.encode(x_NCtHW), options, noise)
+        found = [self.shown(state)]
+        for time, modules_NIK in enumerate(modules_NhIK.unbind(dim=1), start=x_NCtHW.shape[2]):
+            rendered, state = self.push(state, modules_NIK, time, options, noise)
+            found.append(rendered)
+        return joined(found, 1)
 
     def check_modules(self, modules_NhIK: Tensor) -> None:
         """Refuse modules that there are not.
 
         Raises:
-            UserError: a number is below -1 or too large.
+            UserError: there are none, or a number is below -1 or too large.
         """
+        if not self.module_count:
+            raise UserError(
+                f"{type(self).__name__} has no modules to choose. Give a predictor of them."
+            )
         wrong_n = modules_NhIK[(modules_NhIK < -1) | (modules_NhIK >= self.module_count)]
         if len(wrong_n):
             raise UserError(

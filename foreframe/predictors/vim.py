@@ -127,11 +127,11 @@ class VIM(Variational[State], Slotted):
         self, state: State, time: int, options: ModuleOptions, noise: Noise
     ) -> tuple[Tensor, State]:
         """Return frame `time` (B,C,H,W) and the state after it."""
-        drawing = _as_asked(options, noise)
-        slots_BKD = state.slots
+        slots_BKD, drawing = state.slots, _as_asked(options, noise)
         for iteration in range(self.iterations):
             slots_BKD = self.transition.expect(slots_BKD, drawing, iteration, time)
-        return self.scene.decoder(slots_BKD).frame, State(slots_BKD)
+        state = State(slots_BKD)
+        return self.shown(state).frame, state
 
     def terms(self, x_BCTHW: Tensor, given: int, noise: Noise) -> Terms:
         """Return what frames cost; with `given` 0 the first one costs what its slots show amiss."""
@@ -193,18 +193,20 @@ class VIM(Variational[State], Slotted):
             modules.append(torch.stack([each.shares.argmax(dim=2) for each in moved], dim=1))
         return Followed(joined(frames, 1), joined(steps, 1), torch.stack(modules, dim=1))
 
-    def roll(
-        self, x_NCtHW: Tensor, modules_NhIK: Tensor, options: ModuleOptions, noise: Noise
-    ) -> Rendered:
-        """Return the last given frame and futures of named modules (N,1+h,K,...); see `Slotted`."""
-        self.check_modules(modules_NhIK)
-        slots_NKD, drawing = self.encode(x_NCtHW).slots, _as_asked(options, noise)
-        slots = [slots_NKD]
-        for time, modules_NIK in enumerate(modules_NhIK.unbind(dim=1), start=x_NCtHW.shape[2]):
-            for iteration, forced_NK in enumerate(modules_NIK.unbind(dim=1)):
-                slots_NKD = self.transition.expect(slots_NKD, drawing, iteration, time, forced_NK)
-            slots.append(slots_NKD)
-        return over_steps(self.scene.decoder, torch.stack(slots, dim=1))
+    def push(
+        self, state: State, modules_NIK: Tensor, time: int, options: ModuleOptions, noise: Noise
+    ) -> tuple[Rendered, State]:
+        """Return frame `time` and the state after it, of named modules; see `Slotted`."""
+        slots_NKD, drawing = state.slots, _as_asked(options, noise)
+        for iteration, forced_NK in enumerate(modules_NIK.unbind(dim=1)):
+            slots_NKD = self.transition.expect(slots_NKD, drawing, iteration, time, forced_NK)
+        state = State(slots_NKD)
+        return self.shown(state), state
+
+    def shown(self, state: State) -> Rendered:
+        """Return what slots show; see `Slotted`."""
+        found: Rendered = self.scene.decoder(state.slots)
+        return found
 
     def _inferred(
         self,

@@ -1,7 +1,9 @@
 """Gymnasium's environment `foreframe/LearnedDriving-v0`: each step predicts what comes next.
 
-A predictor without actions goes on by itself: its actions have no numbers, (0,). Sampling is exact,
-and a draw depends on the seed alone. How frames follow from one another stands in `episodes`.
+A predictor without actions goes on by itself: its actions have no numbers, (0,), but where modules
+move slots they say how far to the right and down the brightest one is wished to go. Sampling is
+exact, and a draw depends on the seed alone. How frames follow from one another stands in
+`episodes`.
 
 Shapes: t frames of the context, n frames of one prediction, H rows, W columns, A action channels.
 """

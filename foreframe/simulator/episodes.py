@@ -5,23 +5,26 @@ them (prediction over a receding horizon). One that goes frame by frame keeps it
 frames of a whole drive are one future, as long as the drive.
 
 Shapes: t frames of the context, n frames of one step, C channels of the view, H rows, W columns, A
-action channels.
+action channels, K slots, M modules, I iterations of a step.
 """
 
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as trees
 
 from foreframe.config.sampling import Choice, Options
 from foreframe.networks.noise import Drawn
 from foreframe.predictors.latent import Latent
 from foreframe.predictors.recurrent import FrameByFrame
 from foreframe.randomness import Draws, generator
-from foreframe.simulator.trained import Start
+from foreframe.simulator.trained import Start, pushes
 
 # An episode is one clip, whose future is its first.
 CLIP = 0
+# Of a slot's light in all, below which its place means nothing.
+DARK = 1e-8
 
 
 class Episode(Protocol):
@@ -95,8 +98,65 @@ class OfFrames(Episode):
         return self.predictor.scaling.outward(torch.stack(frames, dim=2))[0].cpu()
 
 
+class OfModules(OfFrames):
+    """One in a predictor that moves slots by modules: the brightest slot is pushed about.
+
+    An action says how far to the right and down (n,2) it is wished to go. Of the modules it takes
+    the one that moves it furthest that way; all other slots, and it too where nothing is wished, go
+    as the predictor has them go.
+    """
+
+    predictor: Any
+
+    @torch.no_grad()
+    def __init__(
+        self, predictor: FrameByFrame[Any], choice: Options, seed: int, start: Start
+    ) -> None:
+        super().__init__(predictor, choice, seed, start)
+        self.light_KHW: Tensor = self.predictor.shown(self.state).light[0]
+        self.slot = int(self.light_KHW.flatten(1).sum(dim=1).argmax())
+
+    @torch.no_grad()
+    def go(self, led_nA: Tensor) -> Tensor:
+        """Return the next frames, uint8 (n,H,W,3); see `Episode`."""
+        frames = [self._pushed(wish_2) for wish_2 in led_nA]
+        return self.predictor.scaling.outward(torch.stack(frames, dim=2))[0].cpu()
+
+    def _pushed(self, wish_2: Tensor) -> Tensor:
+        """Return the next frame (1,C,H,W)."""
+        wished = bool(wish_2.any())
+        modules_M = torch.arange(self.predictor.module_count) if wished else torch.tensor([-1])
+        shape = (len(modules_M), self.predictor.iterations, self.predictor.slot_count)
+        modules_MIK = torch.full(shape, -1)
+        modules_MIK[..., self.slot] = modules_M[:, None]
+        states = trees.tree_map(
+            lambda each: each.expand(len(modules_M), *each.shape[1:]), self.state
+        )
+        given = modules_MIK.to(self.light_KHW.device), self.time, self.choice, self.noise
+        rendered, states = self.predictor.push(states, *given)
+        before_12, after_M2 = (
+            centres(light[..., self.slot, :, :]) for light in (self.light_KHW[None], rendered.light)
+        )
+        best = int(((after_M2 - before_12) @ wish_2.to(after_M2)).argmax())
+        chosen = slice(best, best + 1)
+        self.state = trees.tree_map(lambda each: each[chosen], states)
+        self.light_KHW, self.time = rendered.light[best], self.time + 1
+        return rendered.frame[chosen]
+
+
+def centres(light_BHW: Tensor) -> Tensor:
+    """Return the mean place (B,2) of light in pixels, to the right and down."""
+    height, width = light_BHW.shape[1:]
+    total_B = light_BHW.flatten(1).sum(dim=1).clamp_min(DARK)
+    right_B = (light_BHW.sum(dim=1) * torch.arange(width).to(light_BHW)).sum(dim=1)
+    down_B = (light_BHW.sum(dim=2) * torch.arange(height).to(light_BHW)).sum(dim=1)
+    return torch.stack([right_B, down_B], dim=1) / total_B[:, None]
+
+
 def begin(predictor: Latent | FrameByFrame[Any], choice: Any, seed: int, start: Start) -> Episode:
     """Return the episode that goes on from a place with a seed."""
     if isinstance(predictor, Latent):
         return OfCodes(predictor, choice, seed, start)
+    if pushes(predictor):
+        return OfModules(predictor, choice, seed, start)
     return OfFrames(predictor, choice, seed, start)

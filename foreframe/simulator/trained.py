@@ -1,7 +1,9 @@
 """What the learned simulator is made of: a predictor of a trained study, and where drives begin.
 
-With priors that take actions it can be steered. A predictor that takes none goes on by itself: it
-has 0 action channels. Shapes: N clips, t given frames, A action channels.
+With priors that take actions it can be steered, and of one that moves slots by modules a slot can
+be pushed. Others go on by themselves: they have 0 action channels.
+
+Shapes: N clips, t given frames, A action channels.
 """
 
 from dataclasses import dataclass
@@ -19,8 +21,11 @@ from foreframe.errors import UserError
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
 from foreframe.predictors.recurrent import FrameByFrame
+from foreframe.predictors.slots import Slotted
 from foreframe.priors.actions import Actions
 
+# Where a slot is wished to go, as action channels.
+PUSHES = ("right", "down")
 TRAINED = (
     "The simulator needs a trained study, and priors that take actions to be steered. Run "
     "`dvc repro`, then `dvc repro studies/learned_simulator/dvc.yaml:train_prior@top_actions "
@@ -64,7 +69,8 @@ class Trained:
     Attributes:
         predictor: of codes, or one that goes frame by frame.
         actions: names and usual values of the action channels; none where it takes none.
-        low, high: the range of each channel over the training frames, float32 (A,).
+        low, high: the range of each channel over the training frames, float32 (A,); -1 and 1 where
+            it says which way to push.
         size: rows and columns of a frame.
         interval: seconds from one frame to the next.
         context: how many real frames a drive begins with; see `_context`.
@@ -92,7 +98,7 @@ class Trained:
         with frames_file.opening(self.files.frames) as file:
             frames_tHWC = file["frames"][first : first + self.context]
             led_tA = numpy.empty((self.context, 0), numpy.float32)
-            if self.actions.names:
+            if self.predictor.takes_actions:
                 led_tA = actions.leading(file, [first], self.context)[0].numpy()
         return Start(number, frames_tHWC, led_tA)
 
@@ -124,8 +130,8 @@ def load(files: Files, device: torch.device) -> Trained:
     with frames_file.opening(files.frames) as file:
         _, height, width, _ = file["frames"].shape
         interval = float(file.attrs["frame_interval"])
-        driven_XA = numpy.zeros((1, 0), numpy.float32)
-        if taken.names:
+        driven_XA = numpy.array([[-1.0], [1.0]], numpy.float32).repeat(len(taken.names), axis=1)
+        if predictor.takes_actions:
             driven_XA = numpy.concatenate(
                 [file["actions"][first:stop] for first, stop in runs.train]
             )
@@ -162,6 +168,8 @@ def _taken(predictor: Latent | FrameByFrame[Any]) -> Actions:
     Raises:
         UserError: some of its priors take actions, and some do not.
     """
+    if pushes(predictor):
+        return Actions(PUSHES, _length(predictor), (0.0, 0.0), (1.0, 1.0))
     if not isinstance(predictor, Latent) or not predictor.takes_actions:
         return Actions((), _length(predictor), (), ())
     taken = []
@@ -173,3 +181,8 @@ def _taken(predictor: Latent | FrameByFrame[Any]) -> Actions:
             )
         taken.append(prior.actions)
     return taken[0]
+
+
+def pushes(predictor: Latent | FrameByFrame[Any]) -> bool:
+    """Return whether modules move slots, and there is more than one of them."""
+    return isinstance(predictor, Slotted) and predictor.module_count > 1

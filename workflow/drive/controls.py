@@ -1,4 +1,4 @@
-"""From keys to actions: arrows steer, give gas and brake; every other channel stays as usual.
+"""From keys to actions: arrows steer, give gas and brake, or push; other channels stay as usual.
 
 Shapes: A action channels.
 """
@@ -10,14 +10,22 @@ import numpy
 from numpy.typing import NDArray
 
 from foreframe.errors import UserError
-from foreframe.simulator.trained import Trained
+from foreframe.simulator.trained import PUSHES, Trained
 
-KEYS = ("left", "right", "up", "down")
+# By key, the channels that it moves, and to which end of their range.
+KEYS = {
+    "left": {"steer": "low", "right": "low"},
+    "right": {"steer": "high", "right": "high"},
+    "up": {"gas": "high", "down": "low"},
+    "down": {"brake": "high", "down": "high"},
+}
+OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up"}
 # A key moves its channel this far from its usual value towards the end of its recorded range.
 # Less than 1: the ends were hardly ever seen in training.
 FORCE = 0.6
 # What is said where there are no channels to move.
 FREE = "the predictor takes no actions, so the world goes on by itself"
+DRIVEN, PUSHED = "steer, gas, brake", "push the brightest object"
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,18 @@ class Controls:
         result = self.usual.copy()
         if "steer" in self.names:
             result[self.names.index("steer")] = 0.0
-        if ("left" in keys) != ("right" in keys):
-            self._push(result, "steer", "high" if "right" in keys else "low")
-        if ("up" in keys) != ("down" in keys):
-            self._push(result, "gas" if "up" in keys else "brake", "high")
+        for key in keys:
+            if OPPOSITE[key] not in keys:
+                for name, end in KEYS[key].items():
+                    self._push(result, name, end)
         return result
+
+    @property
+    def said(self) -> str:
+        """What arrows do; empty where they do nothing."""
+        if not self.names:
+            return ""
+        return PUSHED if self.names == PUSHES else DRIVEN
 
     def _push(self, action_A: NDArray[numpy.float32], name: str, end: str) -> None:
         if name in self.names:

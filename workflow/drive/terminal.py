@@ -33,7 +33,7 @@ ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"  # another screen, no cursor, cleared
 LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
 HOME = "\x1b[H"
 REST = "\x1b[0m\x1b[K\r\n"  # plain colours, the line's rest cleared
-STEERING = "arrows: steer, gas, brake   space: straight, no pedal"
+STEERING = "arrows: {}   space: let go"
 OTHERS = "r: another clip   q: leave"
 
 
@@ -72,7 +72,7 @@ def drive(environment: LearnedDriving, seed: int, start: dict[str, int] | None) 
             "There is no terminal to drive in. Use --web, or --frames and --out for a video file."
         )
     keys = controls.of(environment.trained)
-    usage = f"{STEERING if keys.names else controls.FREE}   {OTHERS}"
+    usage = f"{STEERING.format(keys.said) if keys.said else controls.FREE}   {OTHERS}"
     with _prepared(sys.stdin.fileno()), contextlib.suppress(KeyboardInterrupt):
         frame, info = environment.reset(seed=seed, options=start)
         wheel = Wheel()

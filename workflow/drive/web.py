@@ -51,9 +51,9 @@ class Drive:
         return info["frames"], f"test clip {info['clip']}: these frames are real"
 
     @property
-    def steered(self) -> bool:
-        """Whether keys move anything."""
-        return bool(self._keys.names)
+    def steered(self) -> str:
+        """What arrows do; empty where they do nothing."""
+        return self._keys.said
 
     def step(self, keys: list[str]) -> tuple[NDArray[numpy.uint8], str]:
         """Predict with these keys held; return the frames (n,H,W,3) and what to say of them.
@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         count, height, width, _ = frames.shape
         shape = {"X-Frames": str(count), "X-Height": str(height), "X-Width": str(width)}
         shape |= {"X-Status": status, "Content-Type": "application/octet-stream"}
-        shape["X-Steered"] = "yes" if self.server.drive.steered else "no"
+        shape["X-Steered"] = self.server.drive.steered
         self._answer(200, numpy.ascontiguousarray(frames).tobytes(), shape)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the library's name

@@ -28,8 +28,8 @@ def settings(**changes: Any) -> Settings:
     return Settings(**moving.common("scoff", **(known | changes)))
 
 
-def model(**changes: Any) -> SCOFF:
-    given = moving.given(SIDE, channels=3, frames=FRAMES)
+def model(side: int = SIDE, **changes: Any) -> SCOFF:
+    given = moving.given(side, channels=3, frames=FRAMES)
     made: SCOFF = sliding.ready(build(settings(**changes), given))
     return made
 
