@@ -31,7 +31,7 @@ from foreframe.data.scaling import Scaling
 from foreframe.priors import ACTIONS
 from foreframe.running import compute as computing
 from foreframe.running import stage
-from foreframe.training.samples import Samples, in_order
+from foreframe.training.samples import Samples
 
 # Clips encoded at once. Constant: another number may change the last bits, so perhaps a code.
 BATCH = 8
@@ -50,18 +50,24 @@ def encode_set(
     scaling: Scaling,
     layout: Mapping[str, Latent],
 ) -> None:
-    """Write the latents of all clips of a set, a batch at a time, each level as `layout` says."""
+    """Write the latents of all clips of a set, each level as `layout` says.
+
+    They are a function of the clip alone: every batch is as wide as any other, a last one that
+    lacks clips is filled up with its own last clip.
+    """
     count = len(source)
     hdf5.store(group, "clip_start", source.starts)
     for level, latent in layout.items():
         hdf5.dataset(group, level, (count, *latent.shape), latent.dtype, (1, *latent.shape))
     device = next(model.parameters()).device
+    full = torch.arange(-(-count // BATCH) * BATCH).clamp(max=count - 1).split(BATCH)
     done = 0
     with tqdm(total=count, desc=str(group.name).strip("/"), unit="clip") as bar:
-        for number, frames_BTHWC in Samples(count, source.read).batches(in_order(count, BATCH)):
+        for _, frames_BTHWC in Samples(count, source.read).batches(full):
             latents = model.encode(scaling.inward(frames_BTHWC.to(device), None))
+            number = min(BATCH, count - done)
             for level, values in latents.items():
-                stored = values.cpu().numpy().astype(layout[level].dtype)
+                stored = values[:number].cpu().numpy().astype(layout[level].dtype)
                 group[level][done : done + number] = stored
             done += number
             bar.update(number)

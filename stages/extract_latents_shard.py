@@ -1,26 +1,19 @@
 """Stage extract_latents_shard: the codes of the clips that lie in one shard.
 
-A clip's codes are a function of the clip alone: every batch is as wide as any other, a last one
-that lacks clips is filled up with its own last clip. So `join_latents` gives the same bytes for
-any number of shards. `extract_latents` leaves its last batch of each set narrow, where the last
-bits before the choice of a code may be others.
-
-Shapes: N clips, T frames, A action channels.
+They are those that `extract_latents` gives, as a clip's codes are a function of the clip alone; so
+`join_latents` gives the same bytes for any number of shards.
 """
 
 import json
 from pathlib import Path
 
-import h5py
 import numpy
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from foreframe import autoencoders
 from foreframe.artefacts import hdf5
 from foreframe.artefacts.digest import digest
-from foreframe.autoencoders import Autoencoder
 from foreframe.config.compute import Compute
 from foreframe.config.latents import LatentSettings
 from foreframe.config.split import SETS
@@ -33,29 +26,7 @@ from foreframe.data.scaling import Scaling
 from foreframe.data.shards import LATENTS, ShardRuns
 from foreframe.running import compute as computing
 from foreframe.running import stage
-from foreframe.training.samples import Samples
-from stages.extract_latents import BATCH, layout_of, write_actions
-
-
-def encode(group: h5py.Group, source: Clips, model: Autoencoder, scaling: Scaling) -> None:
-    """Write the latents of all clips, a full batch at a time."""
-    count = len(source)
-    hdf5.store(group, "clip_start", source.starts)
-    layout = layout_of(model)
-    for level, latent in layout.items():
-        hdf5.dataset(group, level, (count, *latent.shape), latent.dtype, (1, *latent.shape))
-    device = next(model.parameters()).device
-    full = torch.arange(-(-count // BATCH) * BATCH).clamp(max=count - 1).split(BATCH)
-    done = 0
-    with tqdm(total=count, desc=str(group.name).strip("/"), unit="clip", disable=None) as bar:
-        for _, frames_BTHWC in Samples(count, source.read).batches(full):
-            latents = model.encode(scaling.inward(frames_BTHWC.to(device), None))
-            number = min(BATCH, count - done)
-            for level, values in latents.items():
-                stored = values[:number].cpu().numpy().astype(layout[level].dtype)
-                group[level][done : done + number] = stored
-            done += number
-            bar.update(number)
+from stages.extract_latents import encode_set, layout_of, write_actions
 
 
 def main(
@@ -78,8 +49,9 @@ def main(
     view = autoencoder.settings.view
     scaling = Scaling.load(view, normalization)
     with frames_file.opening(frames) as known, torch.no_grad():
+        layout = layout_of(autoencoder)
         attributes: dict[str, str | int] = {
-            **latents_file.attributes(layout_of(autoencoder)),
+            **latents_file.attributes(layout),
             "model": digest(model),
             "normalization": digest(normalization),
             "train_stride": latents.train_stride,
@@ -96,7 +68,7 @@ def main(
                 if len(starts):
                     with Clips(frames, starts, view.frames) as source:
                         group = file.create_group(name)
-                        encode(group, source, autoencoder, scaling)
+                        encode_set(group, source, autoencoder, scaling, layout)
                         if names:
                             write_actions(group, source, known)
 

@@ -10,8 +10,9 @@ colours.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy
@@ -39,13 +40,16 @@ RECORDED = "recorded"  # where the actions of futures come from
 BATCH = 64
 
 Drawings = Mapping[str, Drawing]
+# By name, what is made of some clips, and how many axes of a chunk are 1.
+Made = dict[str, tuple[Tensor, int]]
+Make = Callable[[slice, Tensor], Made]
 
 
 def batches(task: Task, name: str, each: int) -> Iterator[slice]:
     """Yield slices that cover all clips, with a progress bar; `each` are the futures of a clip."""
-    size = max(1, BATCH // each)
-    for start in tqdm(range(0, len(task.numbers), size), desc=name, unit="batch", disable=None):
-        yield slice(start, min(start + size, len(task.numbers)))
+    count, step = len(task.numbers), size(each)
+    for start in tqdm(range(0, count, step), desc=name, unit="batch", disable=None):
+        yield slice(start, min(start + step, count))
 
 
 def put(file: h5py.File, name: str, rows: slice, values: Tensor, count: int, each: int) -> None:
@@ -61,27 +65,46 @@ def put(file: h5py.File, name: str, rows: slice, values: Tensor, count: int, eac
     file[name][rows] = numbers
 
 
+def size(each: int) -> int:
+    """Return how many clips a batch has, of which each has so many futures."""
+    return max(1, BATCH // each)
+
+
+def drawn(task: Task, drawings: Drawings) -> Iterator[tuple[str, int, Make]]:
+    """Yield what is made of clips, in order: a name, the futures of a clip in a batch, and how."""
+    yield BOUND, 1, lambda _, real: _bound(task, real)
+    for name, drawing in drawings.items():
+        if kept := min(task.settings.keep, task.count(drawing)):
+            yield name, kept * drawing.averaged, _futures(task, name, drawing, kept)
+
+
+def _bound(task: Task, real_BTHWC: Tensor) -> Made:
+    """Return real clips and, if there is one, the bound."""
+    context, made = task.settings.context, {"real": (real_BTHWC, 1)}
+    if (found := task.predictor.reconstruct(real_BTHWC, context)) is not None:
+        made[f"{BOUND}/frames"] = found.frames[:, None, context:], 2
+        made |= {f"true_{name}": (values, 1) for name, values in found.about.items()}
+    return made
+
+
+def _futures(task: Task, name: str, drawing: Drawing, kept: int) -> Make:
+    def make(rows: slice, real_BTHWC: Tensor) -> Made:
+        found = task.predict(rows, real_BTHWC, drawing, range(kept))
+        arrays = {"frames": found.frames, **found.about}
+        return {
+            f"{name}/{key}": (values.unflatten(0, (-1, kept)), 2) for key, values in arrays.items()
+        }
+
+    return make
+
+
 def write(file: hdf5.File, task: Task, drawings: Drawings, clips: Clips) -> None:
     """Write the real clips, the bound if there is one, and the kept futures of each drawing."""
-    count, context = len(clips), task.settings.context
-    for rows in batches(task, BOUND, 1):
-        real = clips.read(numpy.arange(rows.start, rows.stop))
-        put(file, "real", rows, real, count, 1)
-        if (bound := task.predictor.reconstruct(real, context)) is not None:
-            decoded = bound.frames[:, None, context:]
-            put(file, f"{BOUND}/frames", rows, decoded, count, 2)
-            for name, values in bound.about.items():
-                put(file, f"true_{name}", rows, values, count, 1)
-        file.check()
-    for name, drawing in drawings.items():
-        if not (kept := min(task.settings.keep, task.count(drawing))):
-            continue
-        for rows in batches(task, name, kept * drawing.averaged):
-            real = clips.read(numpy.arange(rows.start, rows.stop))
-            found = task.predict(rows, real, drawing, range(kept))
-            arrays = {"frames": found.frames, **found.about}
-            for key, values in arrays.items():
-                put(file, f"{name}/{key}", rows, values.unflatten(0, (-1, kept)), count, 2)
+    for name, each, make in drawn(task, drawings):
+        for rows in batches(task, name, each):
+            made = make(rows, clips.read(numpy.arange(rows.start, rows.stop)))
+            for key, (values, axes) in made.items():
+                put(file, key, rows, values, len(clips), axes)
             file.check()
 
 
@@ -97,6 +120,28 @@ def write_shown(file: h5py.File, task: Task, drawings: Drawings, clips: Clips, s
     bound = task.predictor.reconstruct(real, context.given)
     if found and bound is not None:
         put(file, "true_decode", slice(None), bound.frames, len(real), 1)
+
+
+def attributes(
+    task: Task, sampling: Sampling, models: Sequence[Path], dataset: str
+) -> dict[str, Any]:
+    """Return what a file of samples says of itself; `dataset` is the digest of the frames."""
+    predictor, futures = task.predictor, task.settings
+    drawings = sampling.drawings(predictor.options)
+    return {
+        "dataset": dataset,
+        "context": futures.context,
+        "horizon": futures.horizon,
+        "context_encoding": futures.context_encoding,
+        "seed": futures.seed,
+        "show": min(sampling.show, len(task.numbers)),
+        "shown_choice": shown(drawings),
+        "sampling": json.dumps(sampling.model_dump(), sort_keys=True),
+        "settings": json.dumps(settings_digests(predictor, drawings), sort_keys=True),
+        "operations": json.dumps(predictor.operations(futures.context), sort_keys=True),
+        "weights": weights_digest(models),
+        **({ACTIONS: RECORDED} if predictor.takes_actions else {}),
+    }
 
 
 def main(
@@ -115,23 +160,9 @@ def main(
     drawings = sampling.drawings(predictor.options)
     chosen = choose(load_split(split), futures, out.stem)
     task = Task.of(predictor, futures, frames, chosen)
-    attributes = {
-        "protocol": out.stem,
-        "dataset": digest(frames),
-        "context": futures.context,
-        "horizon": futures.horizon,
-        "context_encoding": futures.context_encoding,
-        "seed": futures.seed,
-        "show": min(sampling.show, len(chosen.starts)),
-        "shown_choice": shown(drawings),
-        "sampling": json.dumps(sampling.model_dump(), sort_keys=True),
-        "settings": json.dumps(settings_digests(predictor, drawings), sort_keys=True),
-        "operations": json.dumps(predictor.operations(futures.context), sort_keys=True),
-        "weights": weights_digest(models),
-        **({ACTIONS: RECORDED} if predictor.takes_actions else {}),
-    }
+    about = {"protocol": out.stem, **attributes(task, sampling, models, digest(frames))}
     with (
-        hdf5.creating(out, SCHEMA, attributes) as file,
+        hdf5.creating(out, SCHEMA, about) as file,
         Clips(frames, chosen.starts, futures.frames) as clips,
     ):
         hdf5.store(file, "clip_number", chosen.numbers)

@@ -8,60 +8,26 @@ Shapes: N all clips, B some, S kept futures of each, T frames, H rows, W columns
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy
-from torch import Tensor
 
 from foreframe.artefacts import hdf5
 from foreframe.config.compute import Compute
 from foreframe.config.futures import FutureSettings
-from foreframe.config.sampling import Drawing, Sampling, shown
+from foreframe.config.sampling import Drawing, Sampling
 from foreframe.data.clips import Clips, load_split
 from foreframe.evaluation.contexts import choose
-from foreframe.evaluation.drawing import BOUND, Task, settings_digests, weights_digest
+from foreframe.evaluation.drawing import Task
 from foreframe.evaluation.shares import CLIPS, ORDER, SAMPLES, SIZES, Share, Shares, clips_digest
 from foreframe.evaluation.survey import Survey
 from foreframe.predictors import loading
-from foreframe.priors import ACTIONS
 from foreframe.running import compute as computing
 from foreframe.running import stage
-from stages.sample import BATCH, RECORDED, batches, put, write_shown
-
-# By name, what is made of some clips, and how many axes of a chunk are 1.
-Made = dict[str, tuple[Tensor, int]]
-Make = Callable[[slice, Tensor], Made]
-
-
-def drawn(task: Task, drawings: Mapping[str, Drawing]) -> Iterator[tuple[str, int, Make]]:
-    """Yield what `sample` draws: a name, the futures of a clip in a batch, and how."""
-    yield BOUND, 1, lambda _, real: bound(task, real)
-    for name, drawing in drawings.items():
-        if kept := min(task.settings.keep, task.count(drawing)):
-            yield name, kept * drawing.averaged, _futures(task, name, drawing, kept)
-
-
-def bound(task: Task, real_BTHWC: Tensor) -> Made:
-    """Return real clips and, if there is one, the bound."""
-    context, made = task.settings.context, {"real": (real_BTHWC, 1)}
-    if (found := task.predictor.reconstruct(real_BTHWC, context)) is not None:
-        made[f"{BOUND}/frames"] = found.frames[:, None, context:], 2
-        made |= {f"true_{name}": (values, 1) for name, values in found.about.items()}
-    return made
-
-
-def _futures(task: Task, name: str, drawing: Drawing, kept: int) -> Make:
-    def make(rows: slice, real_BTHWC: Tensor) -> Made:
-        found = task.predict(rows, real_BTHWC, drawing, range(kept))
-        arrays = {"frames": found.frames, **found.about}
-        return {
-            f"{name}/{key}": (values.unflatten(0, (-1, kept)), 2) for key, values in arrays.items()
-        }
-
-    return make
+from stages.sample import attributes, batches, drawn, put, size, write_shown
 
 
 class Noted:
@@ -102,11 +68,6 @@ def write(
     return order
 
 
-def size(each: int) -> int:
-    """Return how many clips a batch of `sample` has, of which each has so many futures."""
-    return max(1, BATCH // each)
-
-
 def main(
     *,
     frames: Path,
@@ -131,26 +92,15 @@ def main(
     drawings = sampling.drawings(predictor.options)
     chosen = choose(load_split(split), futures, protocol)
     task = Task.of(predictor, futures, frames, chosen)
-    attributes = {
+    about = {
         **share.attributes,
         SIZES: json.dumps([size(each) for _, each, _ in drawn(task, drawings)]),
         CLIPS: clips_digest(chosen),
         "protocol": protocol,
-        "dataset": Survey.load(survey, split).dataset,
-        "context": futures.context,
-        "horizon": futures.horizon,
-        "context_encoding": futures.context_encoding,
-        "seed": futures.seed,
-        "show": min(sampling.show, len(chosen.starts)),
-        "shown_choice": shown(drawings),
-        "sampling": json.dumps(sampling.model_dump(), sort_keys=True),
-        "settings": json.dumps(settings_digests(predictor, drawings), sort_keys=True),
-        "operations": json.dumps(predictor.operations(futures.context), sort_keys=True),
-        "weights": weights_digest(models),
-        **({ACTIONS: RECORDED} if predictor.takes_actions else {}),
+        **attributes(task, sampling, models, Survey.load(survey, split).dataset),
     }
     with (
-        hdf5.creating(out, SAMPLES, attributes) as file,
+        hdf5.creating(out, SAMPLES, about) as file,
         Clips(frames, chosen.starts, futures.frames) as clips,
     ):
         hdf5.store(file, "clip_number", chosen.numbers)
