@@ -1,10 +1,14 @@
 """Stage `settings`: what a study's params.yaml stands for, written out whole and checked.
 
 The other stages of the study take their parameters from there: a variant's follow those of the
-entry that it is like. Under `code` stands, by section and name, the code version of what an entry
-runs: of its kind, or of the metrics of a protocol. A stage that uses an entry depends on both.
+entry that it is like. Under `digests` stands, by section and name, a digest of an entry, and under
+`code` the code version of what it runs: of its kind, or of the metrics of a protocol. A stage that
+uses an entry depends on these two. (On the entry itself it could as well, but DVC writes the whole
+of it into dvc.lock, and that file again after every stage: of two hundred stages with entries of a
+hundred lines this took longer than most of them.)
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,8 @@ from foreframe.errors import UserError
 from foreframe.running import stage
 from foreframe.running.stage import PATHS
 from foreframe.versions import METRICS
+
+PARTED = ("data", "protocols")
 
 
 def main(*, params: PATHS, versions: Path, out: Path) -> None:
@@ -39,11 +45,37 @@ def content(params: Sequence[Path], versions: Mapping[str, Any], where: Path) ->
             f"stage settings of dvc.yaml is handed {_listed(params)}. Name the same files in both."
         )
     code = codes(found.study, versions, where)
-    return {**found.sections, "like": found.like, "code": code}
+    return {
+        **found.sections,
+        "like": found.like,
+        "digests": digests(found.sections),
+        "code": code,
+    }
 
 
 def _listed(paths: Iterable[Path]) -> str:
     return " and ".join(path.as_posix() for path in paths)
+
+
+def digests(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the digest of every entry, by section and name.
+
+    Some stages use a part of a protocol, or of data, alone: of these each part has one.
+    """
+    return {
+        section: {
+            name: {key: _digest(part) for key, part in entry.items()}
+            if section in PARTED
+            else _digest(entry)
+            for name, entry in values[section].items()
+        }
+        for section in sections.NAMED
+        if section in values
+    }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.md5(facts.canonical({"": value}), usedforsecurity=False).hexdigest()
 
 
 def codes(study: sections.Study, versions: Mapping[str, Any], where: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 
 from foreframe.config import reading
 from foreframe.config import study as config_study
+from foreframe.report import desk
 from foreframe.running import stage
 from tests import smoke
 from workflow import dag, preset, studies
@@ -102,9 +103,10 @@ def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
             paths.update(values)
         else:
             keys.update(tuple(value.rsplit(":", 1)) for value in values)
-    # Code versions are no argument, and neither are those of the entries of a study.
+    # Code versions are no argument, and neither are those of the entries of a study. Of an entry
+    # the digest is declared, and the entry itself named.
     declared = {
-        (file, key)
+        (file, key.removeprefix("digests."))
         for file, key in entry.params
         if file != VERSIONS and not key.startswith("code.")
     }
@@ -125,6 +127,14 @@ def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(STAGES.keys() - {"versions"}))
 def test_a_stage_is_versioned_by_its_own_code(name: str) -> None:
     assert (VERSIONS, module_of(name)) in STAGES[name].params
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if studies.local(name) == "report"])
+def test_a_report_is_versioned_by_the_kinds_of_its_figures(name: str) -> None:
+    drawn = desk.read([smoke.ROOT / path for path in options(name)["figures"]]).figures.values()
+    declared = {key for file, key in STAGES[name].params if file == VERSIONS}
+    wanted = {f"{desk.PACKAGE}.{figure['kind']}" for figure in drawn}
+    assert declared == {"stages.report", *wanted}
 
 
 def test_every_output_is_a_file_in_the_folder_of_its_study() -> None:

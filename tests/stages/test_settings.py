@@ -1,5 +1,6 @@
 """The stage `settings`: the study whole, which entry is like which, and the code of each entry."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def test_the_code_of_a_protocol_is_the_version_of_each_of_its_metrics(
 
 def test_what_has_no_code_of_its_own_has_no_version(content: dict[str, Any]) -> None:
     assert content["code"].keys() <= set(sections.NAMED) - {"latents", "samplings", "probes"}
+
+
+def test_an_entry_s_digest_follows_its_values_and_no_other_s(content: dict[str, Any]) -> None:
+    assert content["digests"].keys() == content.keys() & set(sections.NAMED)
+    found = settings.digests(content)
+    assert found == content["digests"]
+    changed = json.loads(json.dumps(content))
+    changed["priors"]["top"]["channels"] += 1
+    changed["protocols"]["driving"]["futures"]["seed"] += 1
+    other = settings.digests(changed)
+    assert {
+        (section, name)
+        for section, entries in other.items()
+        for name in entries
+        if entries[name] != found[section][name]
+    } == {("priors", "top"), ("protocols", "driving")}
+    # What is measured of futures is no part of them.
+    for key in ("futures", "measures"):
+        one, two = (each["protocols"]["driving"][key] for each in (other, found))
+        assert (one == two) == (key == "measures")
 
 
 def test_the_study_is_written_whole_with_the_entry_that_each_variant_is_like(
