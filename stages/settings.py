@@ -22,6 +22,8 @@ from foreframe.running.stage import PATHS
 from foreframe.versions import METRICS
 
 PARTED = ("data", "protocols")
+# Of all files of parameters together, as a report reads them.
+WHOLE = "whole"
 
 
 def main(*, params: PATHS, versions: Path, out: Path) -> None:
@@ -48,7 +50,10 @@ def content(params: Sequence[Path], versions: Mapping[str, Any], where: Path) ->
     return {
         **found.sections,
         "like": found.like,
-        "digests": digests(found.sections),
+        "digests": {
+            **digests(found.sections),
+            WHOLE: _digest([reading.load(path) for path in params]),
+        },
         "code": code,
     }
 

@@ -16,6 +16,7 @@ from foreframe.config import reading
 from foreframe.config import study as config_study
 from foreframe.report import desk
 from foreframe.running import stage
+from stages import settings
 from tests import smoke
 from workflow import dag, preset, studies
 
@@ -112,6 +113,9 @@ def test_a_command_names_exactly_what_its_stage_declares(name: str) -> None:
     }
     # A file that is declared as a whole is given as a path, as are versions that are written on.
     whole = {file for file, key in declared if not key}
+    if every := {pair for pair in declared if pair[1] == settings.WHOLE}:
+        declared -= every
+        whole |= {f"studies/{entry.study}/params.yaml", "params.yaml"}
     whole |= {file for file, _ in entry.params if file == VERSIONS and file in paths}
     assert keys == {(file, key) for file, key in declared if key}
     # `collect` learns the folder's name from its parameter, so that no shell gets to see it.
