@@ -41,11 +41,13 @@ replication: NAME = driving_thesis
 replication: study
 
 # Each study in a clone of its own, the longest first, as many at once as there are cores. `python -m`
-# takes the code of the folder it is called in: the clone's.
+# takes the code of the folder it is called in: the clone's. What is locked is of another scale, and DVC
+# would write all of it again after every stage.
 studies: .venv/core.installed
 	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	ls -S dvc.yaml studies/*/dvc.yaml | xargs -P $$(getconf _NPROCESSORS_ONLN) -I{} sh -ec ' \
-	git clone -q . "$$0/{}"; cd "$$0/{}"; python -m workflow.cli preset smoke > /dev/null; \
+	git clone -q . "$$0/{}"; cd "$$0/{}"; rm dvc.lock studies/*/dvc.lock; \
+	python -m workflow.cli preset smoke > /dev/null; \
 	python -m workflow.alone dvc repro {} > ../log 2>&1 || { cat ../log; exit 1; }; echo "{} ran"' "$$folder"
 
 # After the driving study was locked anew: README.md shows what it made.
