@@ -32,7 +32,7 @@ from foreframe.networks.slot_scene import SceneSettings, SlotScene
 from foreframe.predictors.deterministic import Deterministic, DeterministicSettings
 from foreframe.predictors.learned import Given
 from foreframe.predictors.recurrent import Terms
-from foreframe.predictors.slots import Followed, Slotted
+from foreframe.predictors.slots import Followed, Modular
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -62,7 +62,7 @@ def build(settings: Settings, given: Given) -> "SCOFF":
     return SCOFF(settings, given)
 
 
-class SCOFF(Deterministic[State], Slotted):
+class SCOFF(Deterministic[State], Modular):
     """Object files and schemata."""
 
     settings: Settings
@@ -129,7 +129,7 @@ class SCOFF(Deterministic[State], Slotted):
     def push(
         self, state: State, modules_NIK: Tensor, time: int, options: Options, noise: Noise
     ) -> tuple[Rendered, State]:
-        """Return frame `time` and the state after it, of named schemata; see `Slotted`."""
+        """Return frame `time` and the state after it, of named schemata; see `Modular`."""
         features_NNF = self.scene.encoder(state.frame)
         for modules_NK in modules_NIK.unbind(dim=1):
             files_NKD, _ = self.update(state.files, features_NNF, forced_BK=modules_NK)
@@ -138,7 +138,7 @@ class SCOFF(Deterministic[State], Slotted):
         return rendered, state._replace(frame=rendered.frame)
 
     def shown(self, state: State) -> Rendered:
-        """Return what files show; see `Slotted`."""
+        """Return what files show; see `Modular`."""
         found: Rendered = self.scene.decoder(state.files)
         return found
 

@@ -55,6 +55,36 @@ class Slotted(ABC):
             UserError: it cannot.
         """
 
+    def roll(self, x_NCtHW: Tensor, modules_NhIK: Tensor, options: Any, noise: Noise) -> Rendered:
+        """Return the last given frame and futures as named modules make them, (N,1+h,K,...).
+
+        -1 is as the predictor chooses.
+
+        Raises:
+            UserError: the predictor has no modules, or not the ones that are named.
+        """
+        raise UserError(
+            f"{type(self).__name__} has no modules to choose. Give a predictor of them."
+        )
+
+    def check_modules(self, modules_NhIK: Tensor) -> None:
+        """Refuse modules that there are not.
+
+        Raises:
+            UserError: a number is below -1 or too large.
+        """
+        wrong_n = modules_NhIK[(modules_NhIK < -1) | (modules_NhIK >= self.module_count)]
+        if len(wrong_n):
+            raise UserError(
+                f"module {int(wrong_n[0])} is asked for, but {type(self).__name__} has "
+                f"{self.module_count}, from 0. Name one of these, or -1."
+            )
+
+
+class Modular(Slotted):
+    """A predictor whose slots are moved by modules, frame by frame."""
+
+    @abstractmethod
     def push(
         self, state: Any, modules_NIK: Tensor, time: int, options: Any, noise: Noise
     ) -> tuple[Rendered, Any]:
@@ -62,18 +92,13 @@ class Slotted(ABC):
 
         Named modules make it in I iterations; -1 is as the predictor chooses.
         """
-        raise NotImplementedError  # `roll` and those who drive ask for modules first
 
+    @abstractmethod
     def shown(self, state: Any) -> Rendered:
         """Return what the slots (N,K,...) of a state show."""
-        raise NotImplementedError
 
     def roll(self, x_NCtHW: Tensor, modules_NhIK: Tensor, options: Any, noise: Noise) -> Rendered:
-        """Return the last given frame and futures as named modules make them, (N,1+h,K,...).
-
-        Raises:
-            UserError: the predictor has no modules, or not the ones that are named.
-        """
+        """Return the last given frame and futures (N,1+h,K,...); see `Slotted`."""
         self.check_modules(modules_NhIK)
         assert isinstance(self, FrameByFrame)
         state = self.start(self.encode(x_NCtHW), options, noise)
@@ -82,23 +107,6 @@ class Slotted(ABC):
             rendered, state = self.push(state, modules_NIK, time, options, noise)
             found.append(rendered)
         return joined(found, 1)
-
-    def check_modules(self, modules_NhIK: Tensor) -> None:
-        """Refuse modules that there are not.
-
-        Raises:
-            UserError: there are none, or a number is below -1 or too large.
-        """
-        if not self.module_count:
-            raise UserError(
-                f"{type(self).__name__} has no modules to choose. Give a predictor of them."
-            )
-        wrong_n = modules_NhIK[(modules_NhIK < -1) | (modules_NhIK >= self.module_count)]
-        if len(wrong_n):
-            raise UserError(
-                f"module {int(wrong_n[0])} is asked for, but {type(self).__name__} has "
-                f"{self.module_count}, from 0. Name one of these, or -1."
-            )
 
 
 def slotted(predictor: Predictor) -> Any:

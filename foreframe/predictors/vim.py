@@ -36,7 +36,7 @@ from foreframe.networks.slot_scene import SceneSettings, SlotScene
 from foreframe.predictors import Context, LogWeights
 from foreframe.predictors.learned import Given
 from foreframe.predictors.recurrent import Terms
-from foreframe.predictors.slots import Followed, Slotted
+from foreframe.predictors.slots import Followed, Modular
 from foreframe.predictors.variational import LatentOptions, Variational, VariationalSettings
 from foreframe.randomness import Draws
 
@@ -87,7 +87,7 @@ def build(settings: Settings, given: Given) -> "VIM":
     return VIM(settings, given)
 
 
-class VIM(Variational[State], Slotted):
+class VIM(Variational[State], Modular):
     """904,836 weights of the thesis's sizes, for three colours."""
 
     settings: Settings
@@ -196,7 +196,7 @@ class VIM(Variational[State], Slotted):
     def push(
         self, state: State, modules_NIK: Tensor, time: int, options: ModuleOptions, noise: Noise
     ) -> tuple[Rendered, State]:
-        """Return frame `time` and the state after it, of named modules; see `Slotted`."""
+        """Return frame `time` and the state after it, of named modules; see `Modular`."""
         slots_NKD, drawing = state.slots, _as_asked(options, noise)
         for iteration, forced_NK in enumerate(modules_NIK.unbind(dim=1)):
             slots_NKD = self.transition.expect(slots_NKD, drawing, iteration, time, forced_NK)
@@ -204,7 +204,7 @@ class VIM(Variational[State], Slotted):
         return self.shown(state), state
 
     def shown(self, state: State) -> Rendered:
-        """Return what slots show; see `Slotted`."""
+        """Return what slots show; see `Modular`."""
         found: Rendered = self.scene.decoder(state.slots)
         return found
 

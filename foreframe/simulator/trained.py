@@ -21,7 +21,7 @@ from foreframe.errors import UserError
 from foreframe.predictors import loading
 from foreframe.predictors.latent import Latent
 from foreframe.predictors.recurrent import FrameByFrame
-from foreframe.predictors.slots import Slotted
+from foreframe.predictors.slots import Modular
 from foreframe.priors.actions import Actions
 
 # Where a slot is wished to go, as action channels.
@@ -185,4 +185,4 @@ def _taken(predictor: Latent | FrameByFrame[Any]) -> Actions:
 
 def pushes(predictor: Latent | FrameByFrame[Any]) -> bool:
     """Return whether modules move slots, and there is more than one of them."""
-    return isinstance(predictor, Slotted) and predictor.module_count > 1
+    return isinstance(predictor, Modular) and predictor.module_count > 1

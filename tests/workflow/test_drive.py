@@ -55,6 +55,7 @@ def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LearnedDriving
 def test_arrows_move_their_channel_towards_the_end_of_its_range() -> None:
     assert KEYS.action([]) == pytest.approx([0, 0.2, 0])
     assert KEYS.action(["left"]) == pytest.approx([-0.3, 0.2, 0])
+    assert KEYS.action(["left", "left"]) == pytest.approx([-0.3, 0.2, 0])
     assert KEYS.action(["right", "up"]) == pytest.approx([0.24, 0.5, 0])
     assert KEYS.action(["down"]) == pytest.approx([0, 0.2, 0.6])
     assert KEYS.action(["left", "right", "up", "down"]) == pytest.approx([0, 0.2, 0])

@@ -48,7 +48,7 @@ class Controls:
         result = self.usual.copy()
         if "steer" in self.names:
             result[self.names.index("steer")] = 0.0
-        for key in keys:
+        for key in sorted(set(keys)):
             if OPPOSITE[key] not in keys:
                 for name, end in KEYS[key].items():
                     self._push(result, name, end)
