@@ -166,6 +166,21 @@ def test_no_result_can_depend_on_the_clock() -> None:
     assert wrong == []
 
 
+def test_square_roots_are_those_of_any_cpu() -> None:
+    """Torch's differ between makers of CPUs: in foreframe/roots.py it says why."""
+    wrong = []
+    for name, tree in made_of().items():
+        found = [
+            node
+            for text, node in calls(tree)
+            if (text.endswith(".sqrt") and text not in {"math.sqrt", "numpy.sqrt"})
+            or (text == "torch.cdist" and "compute_mode" not in ast.unparse(node))
+            or text == "torch.optim.RMSprop"
+        ]
+        wrong += places(name, found)
+    assert wrong == []
+
+
 def test_random_numbers_come_from_positions() -> None:
     """No global seed, and no generator but those of foreframe.randomness."""
     seeding = {

@@ -12,9 +12,10 @@ Inputs are random but made of integers alone, so they are the same whatever comp
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -23,13 +24,33 @@ from torch.nn import functional
 
 from foreframe.artefacts import facts
 from foreframe.config.compute import Compute
+from foreframe.config.training import BETAS, EPSILON, Adam, OptimizerSettings, RMSprop
 from foreframe.errors import ArtefactError
 from foreframe.randomness import numpy_generator
+from foreframe.roots import root
 from foreframe.running import compute
+from foreframe.training.optimization import Mover
 
 COMMITTED = Path(__file__).with_suffix(".json")
 SCHEMA = "operations"
 COMPUTE = Compute(device="cpu", instructions="portable", threads=2, precision="float32")
+
+_SHARED: dict[str, Any] = {
+    "learning_rate": 0.01,
+    "weight_decay": 0.01,
+    "clip": 1.0,
+    "schedule": "constant",
+    "warmup_steps": 0,
+}
+OPTIMIZERS: tuple[OptimizerSettings, ...] = (
+    Adam(kind="adam", betas=BETAS, epsilon=EPSILON, **_SHARED),
+    Adam(kind="adamw", betas=BETAS, epsilon=EPSILON, **_SHARED),
+    RMSprop(kind="rmsprop", smoothing=0.99, momentum=0.5, epsilon=EPSILON, **_SHARED),
+)
+NUMPY = {
+    "exp": numpy.exp, "log": numpy.log, "log1p": numpy.log1p, "sin": numpy.sin, "cos": numpy.cos,
+    "sqrt": numpy.sqrt,
+}  # fmt: skip
 
 Operation = Callable[..., Tensor]
 Size = tuple[int, ...]
@@ -38,13 +59,22 @@ Size = tuple[int, ...]
 def _elementwise() -> Iterator[tuple[str, Operation, list[Size]]]:
     functions: dict[str, Operation] = {
         "exp": torch.exp,
+        "sin": torch.sin,
+        "cos": torch.cos,
+        "erf": torch.erf,
+        "expm1": torch.expm1,
+        "atan2": lambda x: torch.atan2(x, x.roll(1)),
+        "hypot": lambda x: torch.hypot(x, x.roll(1)),
         "log": lambda x: (x.square() + 0.1).log(),
+        "log2": lambda x: (x.square() + 0.1).log2(),
+        "log10": lambda x: (x.square() + 0.1).log10(),
+        "log1p": lambda x: x.square().log1p(),
         "tanh": torch.tanh,
         "sigmoid": torch.sigmoid,
         "elu": functional.elu,
         "gelu": functional.gelu,
         "softplus": functional.softplus,
-        "sqrt": lambda x: (x.square() + 0.1).sqrt(),
+        "root": lambda x: root(x.square() + 0.1),
         "softmax": lambda x: x.softmax(-1),
         "softmax of rows": lambda x: x.softmax(0),
         "log_softmax": lambda x: x.log_softmax(-1),
@@ -53,7 +83,9 @@ def _elementwise() -> Iterator[tuple[str, Operation, list[Size]]]:
         "sum of rows": lambda x: x.sum(0),
         "mean": lambda x: x.mean(-1),
         "var": lambda x: x.var(-1),
+        "std": lambda x: x.std(-1),
         "norm": lambda x: x.norm(),
+        "norm of rows": lambda x: x.norm(dim=-1),
         "cumsum": lambda x: x.cumsum(-1),
         "layer_norm": lambda x: functional.layer_norm(x, (1031,)),
         "bilinear": lambda x: functional.interpolate(x[None, None], (96, 700), mode="bilinear"),
@@ -71,6 +103,8 @@ def _products() -> Iterator[tuple[str, Operation, list[Size]]]:
     yield "matmul, small", torch.matmul, [(48, 48), (48, 48)]
     yield "matmul, one row", torch.matmul, [(1, 512), (512, 512)]
     yield "bmm", torch.bmm, [(8, 255, 16), (8, 16, 255)]
+    direct = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
+    yield "cdist", direct, [(96, 48), (40, 48)]
     yield "linear", functional.linear, [(256, 384), (512, 384), (512,)]
     attention: Operation = functional.scaled_dot_product_attention
     yield "attention", attention, [(2, 4, 96, 32)] * 3
@@ -114,14 +148,14 @@ def _convolutions() -> Iterator[tuple[str, Operation, list[Size]]]:
     )
 
 
-def _trained(optimizer: type[torch.optim.Optimizer]) -> Tensor:
+def _trained(settings: OptimizerSettings) -> Tensor:
     """Return a weight after steps of an optimiser along given gradients."""
     weight = nn.Parameter(_drawn("weight", (257, 33)))
-    steps = optimizer([weight], lr=0.01)  # type: ignore[call-arg]
+    mover = Mover(settings)
+    mover.take([weight], restart=False)
     for step in range(5):
-        weight.grad = _drawn("gradient", (257, 33), step)
-        nn.utils.clip_grad_norm_([weight], 1.0)
-        steps.step()
+        norm = mover.adopt([_drawn("gradient", (257, 33), step)])
+        mover.follow(norm, 0.01, 0.01)
     return weight.detach()
 
 
@@ -138,17 +172,24 @@ def _alone() -> Iterator[tuple[str, Tensor]]:
         "solve_triangular",
         torch.linalg.solve_triangular(lower, square, upper=False, unitriangular=True),
     )
-    yield "Adam", _trained(torch.optim.Adam)
-    yield "AdamW", _trained(torch.optim.AdamW)
+    yield "svdvals", torch.linalg.svdvals(square)
+    yield "eigenvectors", torch.linalg.eigh(spread).eigenvectors
+    yield "fft2", torch.view_as_real(torch.fft.fft2(square))
+    for settings in OPTIMIZERS:
+        yield settings.kind, _trained(settings)
     values = _drawn("values", (4099,)).numpy()
-    for name, function in (("exp", numpy.exp), ("log1p", numpy.log1p), ("sin", numpy.sin)):
+    for name, function in NUMPY.items():
         yield f"NumPy's {name}", torch.from_numpy(function(numpy.abs(values)))
         wide = numpy.abs(values).astype(numpy.float64)
         yield f"NumPy's {name}, float64", torch.from_numpy(function(wide))
     yield "NumPy's matmul", torch.from_numpy(square.numpy() @ square.numpy())
 
 
-def digests() -> dict[str, str]:
+GROUPS = {"elementwise": _elementwise, "products": _products, "convolutions": _convolutions}
+ALONE = "alone"
+
+
+def digests(groups: Collection[str] = (*GROUPS, ALONE)) -> dict[str, str]:
     """Return the digest of every operation's result, and of every gradient, by its name.
 
     Raises:
@@ -156,15 +197,16 @@ def digests() -> dict[str, str]:
     """
     compute.prepare(COMPUTE)
     found: dict[str, str] = {}
-    for group in (_elementwise(), _products(), _convolutions()):
-        for name, operation, sizes in group:
+    for group in (GROUPS[name] for name in GROUPS if name in groups):
+        for name, operation, sizes in group():
             inputs = [_drawn(name, size, number) for number, size in enumerate(sizes)]
             result = operation(*(each.requires_grad_() for each in inputs))
             found[name] = _digest(result)
             gradients = torch.autograd.grad(result, inputs, _drawn(name, tuple(result.shape), "up"))
             for number, gradient in enumerate(gradients):
                 found[f"{name}, gradient {number + 1}"] = _digest(gradient)
-    return found | {name: _digest(result) for name, result in _alone()}
+    alone = _alone() if ALONE in groups else ()
+    return found | {name: _digest(result) for name, result in alone}
 
 
 def differing(found: Mapping[str, str]) -> list[str]:

@@ -31,6 +31,7 @@ from foreframe.predictors.adversarial import Labels
 from foreframe.predictors.cascade import Cascade, Clips
 from foreframe.predictors.recurrent import filled
 from foreframe.randomness import Draws
+from foreframe.roots import root
 
 MODEL, REAL, BELOW = "model", "real", "below"
 BRIGHTEST = 255
@@ -204,7 +205,7 @@ def _unit(frames_BTHWC: Tensor) -> Tensor:
 
 
 def _away(one_NCtHW: Tensor, other_NCtHW: Tensor) -> Tensor:
-    return (one_NCtHW - other_NCtHW).square().flatten(1).mean(dim=1).sqrt()
+    return root((one_NCtHW - other_NCtHW).square().flatten(1).mean(dim=1))
 
 
 def _standard(values_N: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from foreframe.networks.noise import Drawn
 from foreframe.predictors.adversarial import Latents
 from foreframe.predictors.single_frames import SingleFrames
 from foreframe.randomness import Draws
+from foreframe.roots import root
 from foreframe.sources.gaussian_grid import DEVIATION, MEANS
 
 
@@ -66,7 +67,7 @@ def analyse(subject: Subject, settings: Settings) -> Found:
     if model.encoder is not None:
         latents_NZ = model.inferred(points_N2[:, None].to(device), subject.numbers, seed)
         again_N2 = model.remade(latents_NZ, {})[:, 0].cpu()
-        distance_N = (again_N2.double() - points_N2.double()).square().sum(dim=1).sqrt()
+        distance_N = root((again_N2.double() - points_N2.double()).square().sum(dim=1))
         values["distance"] = columns.mean(distance_N)
         shown |= {"latents": latents_NZ, "reconstructions": again_N2}
     for name, rows in {**shown, "samples": samples_R2}.items():

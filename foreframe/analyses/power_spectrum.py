@@ -22,6 +22,7 @@ from foreframe.data.scaling import LUMA
 from foreframe.errors import UserError
 from foreframe.predictors import Context
 from foreframe.randomness import Draws
+from foreframe.roots import root
 
 BRIGHTEST = 255
 # What rounding to 8 bits puts at each frequency: the variance of an error within one level.
@@ -126,6 +127,6 @@ def _rings(height: int, width: int) -> Tensor:
     """Return the weights (HW,K) of frequencies in the mean of each ring."""
     shorter = min(height, width)
     rows, columns = (shorter * torch.fft.fftfreq(size).double() for size in (height, width))
-    radius_N = (rows[:, None].square() + columns.square()).sqrt().round().flatten()
+    radius_N = root(rows[:, None].square() + columns.square()).round().flatten()
     member_NK = (radius_N[:, None] == torch.arange(shorter // 2 + 1)).double()
     return member_NK / member_NK.sum(dim=0)

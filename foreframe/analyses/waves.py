@@ -18,6 +18,7 @@ from foreframe.networks.noise import Drawn
 from foreframe.predictors.sequence_vae import SequenceVAE
 from foreframe.predictors.variational import LatentOptions
 from foreframe.randomness import Draws
+from foreframe.roots import root
 
 
 class Settings(AnalysisSettings):
@@ -47,4 +48,4 @@ def analyse(subject: Subject, settings: Settings) -> Found:
                 subject.store(f"real_{place + 1}", x_BTS[row].flatten())
                 both = torch.cat([x_BTS[row, :given], made_BhS[row]])
                 subject.store(f"continued_{place + 1}", both.flatten())
-    return Found({"error": columns.mean(torch.cat(errors).sqrt().cpu())})
+    return Found({"error": columns.mean(root(torch.cat(errors)).cpu())})

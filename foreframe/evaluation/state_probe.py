@@ -19,6 +19,7 @@ from torch import Tensor
 from foreframe.artefacts import tensors
 from foreframe.errors import ArtefactError
 from foreframe.randomness import generator
+from foreframe.roots import root
 
 SCHEMA = "state_probe"
 VARIANT = (
@@ -121,7 +122,7 @@ class Fit:
         count = self._products[-1, -1]
         mean_F, target_S = self._products[-1, :-1] / count, self._targets[-1] / count
         covariance_FF = self._products[:-1, :-1] / count - torch.outer(mean_F, mean_F)
-        scale_F = covariance_FF.diagonal().clamp(min=0).sqrt().clamp(min=FLOOR)
+        scale_F = root(covariance_FF.diagonal().clamp(min=0)).clamp(min=FLOOR)
         ridge = RIDGE * torch.eye(len(scale_F), dtype=torch.float64)
         left_FF = covariance_FF / torch.outer(scale_F, scale_F) + ridge
         right_FS = self._targets[:-1] / count - torch.outer(mean_F, target_S)
@@ -132,4 +133,4 @@ class Fit:
 
 def root_mean_square(read_BTS: Tensor, true_BTS: Tensor) -> Tensor:
     """Return the error of each state over all clips and frames, float64 (S,), in its own unit."""
-    return (read_BTS - true_BTS.double()).square().mean(dim=(0, 1)).sqrt()
+    return root((read_BTS - true_BTS.double()).square().mean(dim=(0, 1)))

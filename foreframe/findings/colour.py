@@ -14,6 +14,7 @@ from torch import Tensor
 from foreframe.evaluation import columns
 from foreframe.evaluation.columns import Columns
 from foreframe.findings import light
+from foreframe.roots import root
 
 PARTS = ("cb", "cr", "luma_coarse", "luma_fine")
 PIXELS = (1, 2, 3)  # the axes T, H, W
@@ -81,4 +82,4 @@ def _parts(frames_BTHWC: Tensor) -> dict[str, Tensor]:
 
 
 def _saturation(parts: Mapping[str, Tensor]) -> Tensor:
-    return (parts["cb"].square() + parts["cr"].square()).sqrt().mean(dim=PIXELS)
+    return root(parts["cb"].square() + parts["cr"].square()).mean(dim=PIXELS)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foreframe.roots import root
+
 # ITU-R BT.601, full range, in millionths: rows are Y, Cb, Cr for columns R, G, B. Sums of whole
 # numbers round nowhere, so grey has no chroma at all, on every CPU.
 YCBCR = (
@@ -61,7 +63,7 @@ def correlation(first: Tensor, second: Tensor, axes: int) -> Tensor:
         values.double().flatten(-axes) - values.double().flatten(-axes).mean(dim=-1, keepdim=True)
         for values in (first, second)
     )
-    scale = (first.square().sum(dim=-1) * second.square().sum(dim=-1)).sqrt()
+    scale = root(first.square().sum(dim=-1) * second.square().sum(dim=-1))
     # Rounding leaves a constant with some 1e-26 of variance.
     flat = scale < 1e-12 * first.shape[-1]
     found = (first * second).sum(dim=-1) / scale.masked_fill(flat, math.inf)

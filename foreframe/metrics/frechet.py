@@ -17,6 +17,7 @@ from torch import Tensor
 from foreframe import randomness
 from foreframe.errors import UserError
 from foreframe.metrics import frames
+from foreframe.roots import root
 
 REAL = "real"  # the name of the set that the others are compared with
 BETTER: frames.Better = "lower"
@@ -137,7 +138,7 @@ def distance(first: Moments, second: Moments) -> float:
 def _root(covariance_DD: Tensor) -> Tensor:
     """Return the symmetric square root; eigenvalues below 0, which rounding makes, count as 0."""
     values_D, vectors_DD = torch.linalg.eigh(covariance_DD)
-    return (vectors_DD * values_D.clamp(min=0).sqrt()) @ vectors_DD.T
+    return (vectors_DD * root(values_D.clamp(min=0))) @ vectors_DD.T
 
 
 def needed(features: int) -> int:

@@ -23,6 +23,7 @@ from foreframe.features.lpips_heads import LpipsHeads
 from foreframe.features.store import Weights
 from foreframe.metrics import catalogue, frames
 from foreframe.metrics.metric import Metric
+from foreframe.roots import root
 
 Backbone = Literal["alex", "vgg"]
 BACKBONES = {"alex": alexnet, "vgg": vgg16}
@@ -104,7 +105,7 @@ class Lpips:
 
 def _normalised(x_NCHW: Tensor) -> Tensor:
     """Return unit feature vectors at every place (Zhang et al. 2018, eq. 1)."""
-    return x_NCHW / (x_NCHW.square().sum(dim=1, keepdim=True).sqrt() + EPSILON)
+    return x_NCHW / (root(x_NCHW.square().sum(dim=1, keepdim=True)) + EPSILON)
 
 
 def over(backbone: Backbone, folder: Path, device: torch.device) -> Metric:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from foreframe.errors import UserError
+from foreframe.roots import root
 
 REACH = 3.0  # deviations
 
@@ -46,6 +47,6 @@ def modes(points_ND: Tensor, means_MD: Tensor, deviation: float) -> Modes:
     if not points_ND.isfinite().all():
         raise UserError("some points are not finite, and belong to no component. Train it anew.")
     away_NMD = points_ND.double()[:, None] - means_MD.double()
-    distance_N, component_N = away_NMD.square().sum(dim=2).sqrt().min(dim=1)
+    distance_N, component_N = root(away_NMD.square().sum(dim=2)).min(dim=1)
     counts_M = torch.bincount(component_N, minlength=len(means_MD))
     return Modes(component_N, distance_N > REACH * deviation, counts_M)

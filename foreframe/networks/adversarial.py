@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from foreframe.networks.recomputed import Recomputed
 from foreframe.randomness import Numbers
+from foreframe.roots import root
 
 SLOPE = 0.2  # of the LeakyReLU
 EPSILON = 1e-8
@@ -102,7 +103,7 @@ def with_deviation(x_BCHW: Tensor, size: int) -> Tensor:
 def _deviation(x_BCHW: Tensor, rows: int) -> Tensor:
     groups = x_BCHW.unflatten(0, (-1, rows))
     variance = groups.var(dim=1, unbiased=False)
-    found = (variance + EPSILON).sqrt().flatten(1).mean(dim=1)
+    found = root(variance + EPSILON).flatten(1).mean(dim=1)
     return found[:, None].expand(-1, rows).flatten()
 
 

@@ -21,6 +21,7 @@ from foreframe.networks.gaussian import SMALLEST, Gaussian
 from foreframe.networks.pooling import enlarge
 from foreframe.networks.recomputed import Recomputed
 from foreframe.networks.residual_frames import SilentNorm, Style, normalized
+from foreframe.roots import root
 
 Cell = ConvLSTM | NormalizedConvLSTM
 Choose = Callable[[int, Gaussian], Tensor]
@@ -118,7 +119,7 @@ class Level(Recomputed):
         raised = [_raised(latents[size], self.size) for size in self.above]
         raw = each_step(self.leave, torch.cat([hidden_BSCHW, *raised], dim=2))
         mean, raw = raw.chunk(2, dim=2)
-        return Gaussian(mean, (functional.softplus(raw) + SMALLEST).sqrt())
+        return Gaussian(mean, root(functional.softplus(raw) + SMALLEST))
 
 
 class Hierarchy(nn.Module):

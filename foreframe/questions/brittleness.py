@@ -26,6 +26,7 @@ from foreframe.networks.index_noise import IndexNoise
 from foreframe.questions import QuestionSettings
 from foreframe.questions.subject import TEST, Answer, Codes, Subject, likeness
 from foreframe.randomness import Numbers, generator
+from foreframe.roots import root
 
 INDICES, VECTORS = "indices", "vectors"
 
@@ -166,7 +167,7 @@ def deviations(subject: Subject) -> dict[str, float]:
         codebook_KD = subject.quantised().codebook(level).double().cpu()
         share_K1 = (counts_K / counts_K.sum().double())[:, None]
         off_KD = codebook_KD - (share_K1 * codebook_KD).sum(dim=0)
-        found[level] = float((share_K1 * off_KD.square()).sum(dim=0).mean().sqrt())
+        found[level] = float(root((share_K1 * off_KD.square()).sum(dim=0).mean()))
     return found
 
 

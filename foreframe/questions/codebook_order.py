@@ -17,6 +17,7 @@ from foreframe.metrics.codebook import codebook_use
 from foreframe.questions import QuestionSettings
 from foreframe.questions.subject import TEST, TRAIN, Answer, Subject
 from foreframe.randomness import generator
+from foreframe.roots import root
 
 ORIGIN = 1e-3  # a code that is shorter lies at the origin, as one does that was never chosen
 
@@ -103,7 +104,7 @@ def spearman(one_P: Tensor, other_P: Tensor) -> float | None:
     """
     both_2P = torch.stack([_ranks(one_P), _ranks(other_P)])
     off_2P = both_2P - both_2P.mean(dim=1, keepdim=True)
-    scale = off_2P.square().sum(dim=1).prod().sqrt()
+    scale = root(off_2P.square().sum(dim=1).prod())
     return float(off_2P.prod(dim=0).sum() / scale) if scale > 0 else None
 
 

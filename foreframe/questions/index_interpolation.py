@@ -22,6 +22,7 @@ from foreframe.evaluation import columns
 from foreframe.questions import QuestionSettings
 from foreframe.questions.subject import TEST, TRAIN, Answer, Batch, Codes, Subject
 from foreframe.randomness import generator
+from foreframe.roots import root
 
 INDICES, OUTPUTS, BLEND = "indices", "outputs", "blend"
 
@@ -92,7 +93,7 @@ def blend(ends_2THWC: Tensor, shares_S: Tensor) -> Tensor:
 
 def distance(one: Tensor, other: Tensor) -> Tensor:
     """Return the root mean square (...) of the difference of values (...,V)."""
-    return (one - other).square().mean(dim=-1).sqrt()
+    return root((one - other).square().mean(dim=-1))
 
 
 def _pairs(subject: Subject, batch: Batch, shares_S: Tensor) -> Iterator[dict[str, Tensor]]:
@@ -144,7 +145,9 @@ def _nearest(subject: Subject, rows: Mapping[str, Sequence[Tensor]]) -> dict[str
         for name, row in rows.items():
             # A pair at a time: as float64 all of them would take eight times their memory.
             for nearest_S, row_STHWC in zip(found[name], row, strict=True):
-                away_SB = torch.cdist(_unit(row_STHWC), real_BV) / real_BV.shape[1] ** 0.5
+                exact = "donot_use_mm_for_euclid_dist"
+                away_SB = torch.cdist(_unit(row_STHWC), real_BV, compute_mode=exact)
+                away_SB /= real_BV.shape[1] ** 0.5
                 torch.minimum(nearest_S, away_SB.min(dim=1).values, out=nearest_S)
     return found
 

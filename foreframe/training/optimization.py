@@ -1,11 +1,13 @@
 """The players' optimisers: each follows the gradient of its own loss, by its own parameters."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from foreframe.config.training import SGD, Adam, OptimizerSettings, RMSprop
+from foreframe.roots import root
 
 
 def optimizer(
@@ -23,7 +25,7 @@ def optimizer(
             betas, epsilon = settings.betas, settings.epsilon
             return kind(weights, rate, betas, epsilon, weight_decay=0.0, fused=True)
         case RMSprop():
-            return torch.optim.RMSprop(
+            return _RMSprop(
                 weights,
                 rate,
                 alpha=settings.smoothing,
@@ -113,6 +115,35 @@ class Mover:
             state.setdefault(int(place), {})[key] = moment.clone()
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+class _RMSprop(torch.optim.RMSprop):
+    """torch's, but for its square root, which is no other on a CPU of another maker (`roots`)."""
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move all weights that have a gradient; there is no `closure`."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, self.state[weight], group)
+
+    def _move(self, weight: Tensor, state: dict[str, Tensor], group: Mapping[str, Any]) -> None:
+        assert weight.grad is not None
+        if not state:
+            state["square_avg"] = torch.zeros_like(weight)
+            if group["momentum"]:
+                state["momentum_buffer"] = torch.zeros_like(weight)
+        decay = group["weight_decay"]
+        gradient = weight.grad.add(weight, alpha=decay) if decay else weight.grad
+        smooth = group["alpha"]
+        state["square_avg"].mul_(smooth).addcmul_(gradient, gradient, value=1 - smooth)
+        scale = root(state["square_avg"]).add_(group["eps"])
+        if group["momentum"]:
+            state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(gradient, scale)
+            weight.add_(state["momentum_buffer"], alpha=-group["lr"])
+        else:
+            weight.addcdiv_(gradient, scale, value=-group["lr"])
 
 
 def _laid_out(value: Tensor, weight: Tensor) -> Tensor:
