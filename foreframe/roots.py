@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def root(x: Tensor) -> Tensor:
-    """Return the square root (...) of each value of x (...), within 1.5 units in the last place.
+    """Return the square roots (N,...) of values (N,...), within 1.5 units in the last place.
 
     By a reciprocal root and its reciprocal, each rounded as IEEE 754 says. At 0 the gradient is no
     number, as it is infinite for torch.
