@@ -1,7 +1,6 @@
 """The players' optimisers: each follows the gradient of its own loss, by its own parameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +24,7 @@ def optimizer(
             betas, epsilon = settings.betas, settings.epsilon
             return kind(weights, rate, betas, epsilon, weight_decay=0.0, fused=True)
         case RMSprop():
-            return _RMSprop(
-                weights,
-                rate,
-                alpha=settings.smoothing,
-                eps=settings.epsilon,
-                momentum=settings.momentum,
-            )
+            return _RMSprop(weights, settings)
         case SGD():
             return torch.optim.SGD(weights, rate, momentum=settings.momentum, fused=True)
 
@@ -117,8 +110,12 @@ class Mover:
         self._optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-class _RMSprop(torch.optim.RMSprop):
-    """torch's, but for its square root, which is no other on a CPU of another maker (`roots`)."""
+class _RMSprop(torch.optim.Optimizer):
+    """As in torch, whose square root is another on a CPU of another maker (`roots`)."""
+
+    def __init__(self, weights: Sequence[nn.Parameter], settings: RMSprop) -> None:
+        super().__init__(weights, {"lr": settings.learning_rate, "weight_decay": 0.0})
+        self._settings = settings
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -126,24 +123,21 @@ class _RMSprop(torch.optim.RMSprop):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, self.state[weight], group)
+                    self._move(weight, weight.grad, group["lr"], group["weight_decay"])
 
-    def _move(self, weight: Tensor, state: dict[str, Tensor], group: Mapping[str, Any]) -> None:
-        assert weight.grad is not None
-        if not state:
-            state["square_avg"] = torch.zeros_like(weight)
-            if group["momentum"]:
-                state["momentum_buffer"] = torch.zeros_like(weight)
-        decay = group["weight_decay"]
-        gradient = weight.grad.add(weight, alpha=decay) if decay else weight.grad
-        smooth = group["alpha"]
-        state["square_avg"].mul_(smooth).addcmul_(gradient, gradient, value=1 - smooth)
-        scale = root(state["square_avg"]).add_(group["eps"])
-        if group["momentum"]:
-            state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(gradient, scale)
-            weight.add_(state["momentum_buffer"], alpha=-group["lr"])
+    def _move(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
+        state, smoothing = self.state[weight], self._settings.smoothing
+        if decay:
+            gradient = gradient.add(weight, alpha=decay)
+        square = state.setdefault("square_avg", torch.zeros_like(weight))
+        square.mul_(smoothing).addcmul_(gradient, gradient, value=1 - smoothing)
+        scale = root(square).add_(self._settings.epsilon)
+        if self._settings.momentum:
+            velocity = state.setdefault("momentum_buffer", torch.zeros_like(weight))
+            velocity.mul_(self._settings.momentum).addcdiv_(gradient, scale)
+            weight.add_(velocity, alpha=-rate)
         else:
-            weight.addcdiv_(gradient, scale, value=-group["lr"])
+            weight.addcdiv_(gradient, scale, value=-rate)
 
 
 def _laid_out(value: Tensor, weight: Tensor) -> Tensor:
