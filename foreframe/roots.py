@@ -1,7 +1,7 @@
 """Square roots that have the same bits on every CPU.
 
-torch takes its own from MKL, which begins with an approximation that the CPU makes (RSQRTPS); there
-the makers of CPUs differ, and MKL does not always get rid of the difference.
+torch takes its own from MKL, whose last digits depend on the maker of the CPU: it seems to begin
+with an approximation of the CPU's (RSQRTPS), and does not always get rid of its error.
 """
 
 import torch
