@@ -4,7 +4,7 @@ Several classifiers are taken as one, whose scores are the means of theirs; each
 its own file of frames, such as one of flow. A control takes a clip for what that training clip is
 whose middle frame is nearest to its own.
 
-Shapes: N clips of a set, F numbers of a frame that is made small.
+Shapes: N clips of a set, M of the training set, F numbers of a frame that is made small.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ from foreframe.data.clips import Clips, SplitRuns, load_split
 from foreframe.data.scaling import Scaling
 from foreframe.errors import UserError
 from foreframe.evaluation import classes
+from foreframe.randomness import permutation
 from foreframe.running import stage
 from foreframe.running.compute import environment, prepare
 from foreframe.running.stage import PATHS
@@ -42,7 +43,7 @@ BLOCK = 256  # frames read at once
 
 @dataclass(frozen=True)
 class Part:
-    """One classifier, and the frames that it sees."""
+    """One classifier, the frames that it sees, and how many training clips it is asked about."""
 
     path: Path
     model: Classifier
@@ -50,6 +51,8 @@ class Part:
     file: h5py.File
     runs: SplitRuns
     scaling: Scaling
+    asked: int | None
+    seed: int
 
     @property
     def label(self) -> str:
@@ -65,13 +68,30 @@ class Part:
         view = self.model.settings.view
         return view.clips(self.frames, self.runs, set_name, stride=view.evaluation_stride)
 
-    def labels(self, name: str, set_name: str) -> Tensor:
-        """Return the classes (N,) of the clips of a set.
+    def told(self, set_name: str) -> Clips:
+        """Return the clips of a set that are told, to be opened: of training clips some may be.
+
+        Raises:
+            UserError: the training set has fewer.
+        """
+        clips = self.clips(set_name)
+        if set_name == "train" and self.asked is not None:
+            if self.asked > len(clips):
+                raise UserError(
+                    f"The training set has {len(clips)} clips, so not {self.asked} of them can be "
+                    "told. Set train_clips to null for all."
+                )
+            rows_M = permutation(len(clips), self.seed, "told")[: self.asked]
+            clips.starts = clips.starts[rows_M.sort().values]
+        return clips
+
+    def labels(self, name: str, clips: Clips) -> Tensor:
+        """Return the classes (N,) of clips.
 
         Raises:
             UserError: the data have no such label.
         """
-        return labels.of_clips(self.file, [name], self.clips(set_name).starts)[name]
+        return labels.of_clips(self.file, [name], clips.starts)[name]
 
     def origins(self, set_name: str) -> list[str]:
         """Return which episode each clip of a set is of."""
@@ -93,7 +113,7 @@ class Part:
 
 @contextmanager
 def opening(
-    models: PATHS, frames: PATHS, split: PATHS, normalization: PATHS
+    models: PATHS, frames: PATHS, split: PATHS, normalization: PATHS, asked: int | None, seed: int
 ) -> Iterator[list[Part]]:
     """Yield the classifiers with what they see.
 
@@ -109,7 +129,7 @@ def opening(
             model = classifiers.ROLE.load(path)
             file = stack.enter_context(frames_file.opening(seen))
             scaling = Scaling.load(model.settings.view, colours)
-            parts.append(Part(path, model, seen, file, load_split(runs), scaling))
+            parts.append(Part(path, model, seen, file, load_split(runs), scaling, asked, seed))
         yield parts
 
 
@@ -136,7 +156,7 @@ def check(parts: Sequence[Part]) -> None:
     first = parts[0]
     for part in parts:
         given, clips = part.model.given, part.clips(SHOWN)
-        labels.of_clips(part.file, [part.label], clips.starts)
+        part.labels(part.label, clips)
         if labels.classes(part.file)[part.label] != given.classes:
             raise UserError(
                 f"{part.path} knows other classes of {part.label} than {part.frames} has. Give the "
@@ -186,12 +206,13 @@ def told(parts: Sequence[Part], device: torch.device) -> Taken:
     for name in SETS:
         scores = []
         for part in parts:
-            with part.clips(name) as clips:
+            with part.told(name) as clips:
                 model = part.model.to(device)
                 scores.append(classes.log_probabilities(model, part.scaling, clips, device))
         chosen[name] = classes.fused(scores).argmax(dim=1)
-    actual = {name: parts[0].labels(parts[0].label, name) for name in SETS}
-    return Taken(parts[0].model.given.classes, chosen, actual)
+    first = parts[0]
+    actual = {name: first.labels(first.label, first.told(name)) for name in SETS}
+    return Taken(first.model.given.classes, chosen, actual)
 
 
 def merged(taken: Taken, part: Part, label: str) -> Taken:
@@ -200,7 +221,7 @@ def merged(taken: Taken, part: Part, label: str) -> Taken:
     Raises:
         UserError: they are not, or the data have no such label.
     """
-    actual = {name: part.labels(label, name) for name in SETS}
+    actual = {name: part.labels(label, part.told(name)) for name in SETS}
     own, other = (torch.cat(list(each.values())) for each in (taken.actual, actual))
     map_K = classes.merging(own, other, taken.names, label)
     chosen = {name: map_K[values] for name, values in taken.chosen.items()}
@@ -210,8 +231,9 @@ def merged(taken: Taken, part: Part, label: str) -> Taken:
 def nearest(taken: Taken, part: Part, side: int) -> Taken:
     """Return what the nearest middle frames say; of training clips it would be their own."""
     known, sets = part.middles("train", side), SETS[1:]
+    classes_M = part.labels(part.label, part.clips("train"))
     places = {name: classes.nearest(part.middles(name, side), known) for name in sets}
-    chosen = {name: taken.actual["train"][places[name]] for name in sets}
+    chosen = {name: classes_M[places[name]] for name in sets}
     return Taken(taken.names, chosen, {name: taken.actual[name] for name in sets})
 
 
@@ -235,7 +257,8 @@ def main(
         UserError: classifiers and data do not fit each other, or a label takes no classes together.
     """
     device = prepare(compute)
-    with opening(models, frames, split, normalization) as parts:
+    asked = classification.train_clips
+    with opening(models, frames, split, normalization, asked, seed) as parts:
         check(parts)
         taken, starts = told(parts, device), parts[0].clips(SHOWN).starts.tolist()
         others = {name: merged(taken, parts[0], name) for name in classification.merged}

@@ -19,7 +19,7 @@ from tests.stages import classes_study
 from tests.stages.classes_study import COUNTS, TONES, Study
 from tests.stages.evaluation_study import COMPUTE
 
-ASKED = Classification(merged=("side",), nearest=4)
+ASKED = Classification(merged=("side",), nearest=4, train_clips=None)
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,26 @@ def test_equal_seeds_give_equal_bytes(study: Study, tmp_path: Path) -> None:
 
 
 def test_without_controls_there_are_none(study: Study, tmp_path: Path) -> None:
-    asked = Classification(merged=(), nearest=None)
+    asked = Classification(merged=(), nearest=None, train_clips=None)
     found = classify(study, tmp_path / "found.json", "tones", classification=asked)
     assert "nearest" not in found and found["merged"] == {}
+
+
+def test_training_clips_may_be_told_in_part_and_all_else_stays(
+    study: Study, tmp_path: Path
+) -> None:
+    study.train("poor", steps=1)
+    every = classify(study, tmp_path / "every.json", "poor")
+    asked = ASKED.model_copy(update={"train_clips": 7})
+    some = classify(study, tmp_path / "some.json", "poor", classification=asked)
+    for key, found in (("error", some["error"]), ("by_class", some["by_class"])):
+        assert {name: found[name] for name in COUNTS if name != "train"} == {
+            name: values for name, values in every[key].items() if name != "train"
+        }
+    assert some["nearest"] == every["nearest"]
+    assert some["error"]["train"]["clips"] == 7
+    table, whole = (torch.tensor(each["confusion"]["train"]) for each in (some, every))
+    assert int(table.sum()) == 7 and bool((table <= whole).all())
 
 
 def test_the_report_reads_the_numbers(study: Study) -> None:
@@ -130,6 +147,7 @@ def test_the_report_reads_the_numbers(study: Study) -> None:
     [
         ({"merged": ("mood",)}, "mood is no label of the data"),
         ({"merged": ("order",)}, "have 2 classes of the label order, so it does not take"),
+        ({"train_clips": 99}, "has 40 clips, so not 99 of them can be told. Set train_clips"),
         ({"nearest": 5}, "Frames of 16 x 16 pixels have no 5 x 5 equal blocks. Set nearest"),
     ],
 )

@@ -102,7 +102,7 @@ PARAMS: dict[str, Any] = {
         "deviation": 1.2, "subtract_mean": True, "largest": 5.0, "scale": 25.0,
         "pairs": "consecutive",
     },
-    "classification": {"merged": ["path", "speed"], "nearest": 4},
+    "classification": {"merged": ["path", "speed"], "nearest": 4, "train_clips": None},
     "sampling": {
         "show": 2,
         "choices": {"drawn": {"share": 1.0}, "mean": {"share": 0.0}},

@@ -51,16 +51,22 @@ def _background(size: int, random: numpy.random.Generator) -> NDArray[numpy.floa
 def draw(scene: Scene, place: NDArray[numpy.float64], angle: float) -> NDArray[numpy.uint8]:
     """Return a frame (size, size, 3) with the object at `place` (2,), turned by `angle` radians."""
     size = len(scene.background)
-    points = (numpy.arange(size * FINE) + 0.5) / (size * FINE)
-    across, down = points - place[0], (points - place[1])[:, None]
+    reach = scene.radius + 1 / size  # the object is nowhere else; a pixel more, for rounding
+    low, high = (
+        ((place + way * reach) * size).clip(0, size).astype(int).tolist() for way in (-1, 1)
+    )
+    columns, rows = (slice(*ends) for ends in zip(low, high, strict=True))
+    points = ((numpy.arange(size * FINE) + 0.5) / (size * FINE)).reshape(size, FINE)
+    across, down = points[columns].ravel() - place[0], points[rows].reshape(-1, 1) - place[1]
     distance, bearing = numpy.hypot(across, down), numpy.arctan2(down, across) - angle
     inside = distance <= scene.radius * _outline(bearing, scene.corners)
     # One half has the other colour, so that a disk that turns is seen to turn.
     other = numpy.sin(bearing) > 0
-    frame = scene.background
+    frame = scene.background.copy()
+    shown = frame[rows, columns]
     for half, colour in zip((inside & ~other, inside & other), scene.colours, strict=True):
-        cover = half.reshape(size, FINE, size, FINE).mean(axis=(1, 3))[..., None]
-        frame = frame * (1 - cover) + cover * colour
+        cover = half.reshape(len(shown), FINE, shown.shape[1], FINE).mean(axis=(1, 3))[..., None]
+        shown[:] = shown * (1 - cover) + cover * colour
     return frame.round().astype(numpy.uint8)
 
 

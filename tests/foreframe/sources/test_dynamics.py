@@ -294,3 +294,21 @@ def test_nothing_but_the_object_changes() -> None:
                 for x, y, _ in places
             ]
             assert not (moved & ~(near[0] | near[1])).any()
+
+
+@pytest.mark.parametrize("corners", [0, 3])
+def test_a_frame_is_a_part_of_a_larger_one(corners: int) -> None:
+    """Whatever the object crosses; where it is whole its area is that of its outline."""
+    drawing, random = dynamics.dynamics_drawing, numpy_generator(0, "larger", corners)
+    white, radius = numpy.full((2, 3), 255.0), 0.11
+    grounds = (numpy.zeros((size, size, 3)) for size in (32, 64))
+    small, large = (
+        drawing.Scene(ground, white, corners, radius / share)
+        for ground, share in zip(grounds, (1, 2), strict=True)
+    )
+    area = math.pi if corners == 0 else 3 * math.sqrt(3) / 4
+    for place in random.uniform(-0.3, 1.3, (200, 2)):
+        part = drawing.draw(small, place, 0.3)
+        whole = drawing.draw(large, 0.25 + place / 2, 0.3)
+        assert numpy.array_equal(part, whole[16:48, 16:48])
+        assert whole[..., 0].sum() / 255 == pytest.approx(area * (radius * 32) ** 2, rel=0.08)
