@@ -72,7 +72,7 @@ def desk(folder: Path, results: Sequence[Path], sections: Mapping[str, Any]) -> 
 def declared(study: str) -> dict[str, Any]:
     """Return the figures that a study declares, by name; none if it has no report."""
     path = ROOT / "studies" / study / "figures.yaml"
-    return dict(YAML(typ="safe", pure=True).load(path)["figures"]) if path.exists() else {}
+    return dict(YAML(typ="safe").load(path)["figures"]) if path.exists() else {}
 
 
 def make(folder: Path, size: Size | None = None) -> None:

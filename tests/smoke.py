@@ -1,11 +1,14 @@
 """The smoke pipeline: the project as it stands, copied to a folder of its own and run there."""
 
+import atexit
 import contextlib
+import functools
 import io
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ from workflow import cli, preset
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESETS = ROOT / "studies/driving/presets"
+# What a clone has beside the main study, unless a test names others.
+FURTHER = ("driving_thesis", "learned_simulator")
 
 
 def parameters(name: str = "smoke") -> dict[str, Any]:
@@ -54,37 +59,51 @@ class Clone:
         return {**kept, "PATH": os.pathsep.join(path), "HOME": str(self.traces)}
 
 
-def clone(folder: Path, preset: str = "smoke") -> Clone:
-    """Copy the project's files (those git tracks or would track) into a new repository."""
-    names = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0")
-    for name in sorted(filter(None, set(names))):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    for lock in (folder / "dvc.lock", *folder.glob("studies/*/dvc.lock")):
-        lock.unlink(missing_ok=True)
-    traces = folder.with_name(folder.name + ".home")
-    traces.mkdir(parents=True)
-    result = Clone(folder, traces)
-    assert foreframe(folder, "preset", preset).returncode == 0
-    _git(folder, "init", "-q")
-    _git(folder, "add", "-A")
-    _git(
-        folder,
-        "-c",
-        "user.name=test",
-        "-c",
-        "user.email=test@example.org",
-        "commit",
-        "-qm",
-        "start",
-    )
+def clone(folder: Path, *studies: str) -> Clone:
+    """Return a new repository of the project's files (those git tracks or would track), but tests.
+
+    Beside the main study it has those that are named, or two: what holds for these does not
+    depend on how many there are, and to read all takes DVC ten times as long.
+    """
+    _git(ROOT, "clone", "-q", str(_template(studies or FURTHER)), str(folder))
+    result = Clone(folder, folder.with_name(folder.name + ".home"))
+    result.traces.mkdir(parents=True)
     return result
 
 
-def copy(other: Clone, folder: Path) -> Clone:
-    """Copy a clone with all it has made, for a test that changes it; nothing is traced there."""
+@functools.cache
+def _template(studies: tuple[str, ...]) -> Path:
+    """Return a repository with these studies; a process makes it once, and removes it."""
+    folder = Path(tempfile.mkdtemp(prefix="foreframe-smoke-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    names = _git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").split("\0")
+    for name in sorted(filter(None, set(names))):
+        top, _, rest = name.partition("/")
+        study = rest.partition("/")[0] if top == "studies" and "/" in rest else "driving"
+        kept = top != "tests" and study in {"driving", *studies} and Path(name).name != "dvc.lock"
+        if kept and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    assert foreframe(folder, "preset", "smoke").returncode == 0
+    _git(folder, "init", "-q")
+    _git(folder, "add", "-A")
+    who = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    _git(folder, *who, "commit", "-qm", "start")
+    _git(folder, "repack", "-adq")  # a clone links one file then
+    return folder
+
+
+def copy(other: Clone, folder: Path, study: str | None = None) -> Clone:
+    """Copy a clone with all it has made, for a test that changes it; nothing is traced there.
+
+    A study that it lacks is put beside those it has.
+    """
     shutil.copytree(other.folder, folder)
+    if study is not None:
+        place = Path("studies", study)
+        shutil.copytree(ROOT / place, folder / place)
+        (folder / place / "dvc.lock").unlink(missing_ok=True)
+        assert foreframe(folder, "preset", "smoke", "--study", study).returncode == 0
     result = Clone(folder, folder.with_name(folder.name + ".home"))
     result.traces.mkdir()
     return result

@@ -27,7 +27,9 @@ NEVER_OPEN = {
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("adversarial") / "project")
+    clone = smoke.copy(
+        by_dvc, tmp_path_factory.mktemp("adversarial") / "project", "adversarial_video"
+    )
     clone.run("snakemake", "--cores", "2", "adversarial_video")
     stages = [stage for stage in dag.read(clone.folder) if stage.study == "adversarial_video"]
     assert stages and not any(stage.due for stage in stages)

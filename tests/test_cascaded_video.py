@@ -189,7 +189,7 @@ def test_protocols_are_as_long_as_what_they_are_asked_of_makes(name: str) -> Non
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("cascaded") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("cascaded") / "project", "cascaded_video")
     clone.run("snakemake", "--cores", "2", NAME)
     own = [stage for stage in dag.read(clone.folder) if stage.study == NAME]
     assert own and not any(stage.due for stage in own)

@@ -143,7 +143,7 @@ def test_predict_finds_the_models_of_every_row() -> None:
 @pytest.fixture(scope="module")
 def clone(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> smoke.Clone:
     """The study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("comparison") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("comparison") / "project", "comparison")
     clone.run("snakemake", "--cores", "2", "comparison")
     return clone
 

@@ -31,7 +31,7 @@ TITLES = (
 
 def locked(clone: smoke.Clone, path: str) -> dict[str, Any]:
     text = (clone.folder / path).read_text(encoding="utf-8")
-    return dict(YAML(typ="safe", pure=True).load(text)["stages"])
+    return dict(YAML(typ="safe").load(text)["stages"])
 
 
 def outputs(clone: smoke.Clone) -> dict[str, str]:

@@ -158,7 +158,9 @@ def test_rows_of_a_table_differ_in_what_it_is_about(
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("hierarchical") / "project")
+    clone = smoke.copy(
+        by_dvc, tmp_path_factory.mktemp("hierarchical") / "project", "hierarchical_vrnn"
+    )
     clone.run("snakemake", "--cores", "2", "hierarchical_vrnn")
     stages = [stage for stage in dag.read(clone.folder) if stage.study == "hierarchical_vrnn"]
     assert stages and not any(stage.due for stage in stages)

@@ -131,7 +131,7 @@ def test_runs_differ_in_what_they_are_about(
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("modular") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("modular") / "project", "modular_dynamics")
     clone.run("snakemake", "--cores", "2", NAME)
     stages = [stage for stage in dag.read(clone.folder) if stage.study == NAME]
     assert stages and not any(stage.due for stage in stages)

@@ -194,7 +194,7 @@ def test_the_document_s_own_matrix_adds_up_as_it_was_read() -> None:
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("noisy") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("noisy") / "project", "noisy_codes")
     clone.run("snakemake", "--cores", "2", "noisy_codes")
     stages = [stage for stage in dag.read(clone.folder) if stage.study == "noisy_codes"]
     assert stages and not any(stage.due for stage in stages)

@@ -144,7 +144,7 @@ def test_classifiers_differ_in_what_they_are_about(name: str, run: str, differs:
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("scenes") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("scenes") / "project", "object_scenes")
     clone.run("snakemake", "--cores", "2", NAME)
     stages = [stage for stage in dag.read(clone.folder) if stage.study == NAME]
     assert stages and not any(stage.due for stage in stages)

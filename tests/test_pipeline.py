@@ -24,7 +24,7 @@ STAGES = {stage.name: stage for stage in dag.read(smoke.ROOT) if stage.study == 
 
 def lock(clone: smoke.Clone) -> dict[str, Any]:
     text = (clone.folder / "dvc.lock").read_text()
-    return dict(YAML(typ="safe", pure=True).load(text)["stages"])
+    return dict(YAML(typ="safe").load(text)["stages"])
 
 
 def outputs(clone: smoke.Clone) -> dict[str, str]:

@@ -206,7 +206,7 @@ def test_clips_of_one_set_are_judged_alike() -> None:
 @pytest.fixture(scope="module")
 def finished(by_dvc: smoke.Clone, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with this study, run whole at the scale of smoke."""
-    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("recurrent") / "project")
+    clone = smoke.copy(by_dvc, tmp_path_factory.mktemp("recurrent") / "project", "recurrent_flows")
     clone.run("snakemake", "--cores", "2", "recurrent_flows")
     stages = [stage for stage in dag.read(clone.folder) if stage.study == "recurrent_flows"]
     assert stages and not any(stage.due for stage in stages)

@@ -57,7 +57,7 @@ def test_what_reads_all_shards_waits_for_each() -> None:
 
 @pytest.mark.slow
 def test_shards_are_one_collection_and_one_more_makes_its_own_work_alone(tmp_path: Path) -> None:
-    clone = smoke.clone(tmp_path / "study")
+    clone = smoke.clone(tmp_path / "study", NAME)
     clone.run("snakemake", "--cores", "2", f"{NAME}_join_latents")
     settings = json.loads((clone.folder / DATA / "settings.json").read_text())
     source = car_racing.Settings(**{**settings["data"]["road"]["source"], "episodes": 8})
@@ -85,7 +85,7 @@ def test_shards_are_one_collection_and_one_more_makes_its_own_work_alone(tmp_pat
 
 @pytest.mark.slow
 def test_shares_are_one_sampling_and_one_evaluation(tmp_path: Path) -> None:
-    clone = smoke.clone(tmp_path / "study")
+    clone = smoke.clone(tmp_path / "study", NAME)
     clone.run("snakemake", "--cores", "2", NAME)
     known = f"{DATA}/settings.json"
     models = [f"{DATA}/{name}.safetensors" for name in ("vqvae", "priors/top", "priors/bottom")]

@@ -9,8 +9,9 @@ import pytest
 
 from tests import smoke
 from tests.workflow import engines, tiny
-from workflow import dag
+from workflow import dag, studies
 
+EVERY = tuple(place.name for place in studies.places(smoke.ROOT)[1:])
 ALL = {"versions", "collect", "train_loud", "train_quiet", "report"}
 
 
@@ -178,14 +179,24 @@ def test_force_runs_every_command_and_a_wrong_decision_of_snakemake_none(done: P
     assert tiny.wanted_by_snakemake(done) == set()
 
 
-def test_snakemake_has_a_rule_for_every_stage_of_the_study(tmp_path: Path) -> None:
-    clone = smoke.clone(tmp_path / "study")
+@pytest.mark.parametrize(
+    "named", [smoke.FURTHER, pytest.param(EVERY, marks=pytest.mark.slow)], ids=["two", "every"]
+)
+def test_snakemake_has_a_rule_for_every_stage(named: tuple[str, ...], tmp_path: Path) -> None:
+    clone = smoke.clone(tmp_path / "study", *named)
     stages = dag.read(clone.folder)
     assert len({stage.identifier for stage in stages}) == len(stages)
     main = {stage.name for stage in stages if stage.study == "driving"}
     assert engines.announced(clone.folder) == main
     others = {stage.study for stage in stages} - {"driving"}
     assert engines.announced(clone.folder, "all", *others) == {stage.name for stage in stages}
+
+
+def test_snakemake_looks_for_work_when_a_job_ends_and_not_each_second(tmp_path: Path) -> None:
+    folder = tiny.make(tmp_path)
+    tiny.edit(folder, "dvc.yaml", "cmd: python join.py", "cmd: sleep 2 && python join.py")
+    text = tiny.run(folder, "snakemake", "--cores", "2", "--verbose")
+    assert text.count("Resources before job selection") == len(ALL)
 
 
 def test_the_linter_asks_for_nothing_but_environments_by_rule(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_readme_gets_the_clip_and_the_line_between_its_marks(project: Path) 
 def test_the_readme_of_this_project_shows_the_study_of_its_lock() -> None:
     """Where the lock knows a card, the copies are its bytes, and the line has its numbers."""
     _, shown, _ = showcase.parts((ROOT / "README.md").read_text(encoding="utf-8"))
-    stages = YAML(typ="safe", pure=True).load((ROOT / "dvc.lock").read_text())["stages"]
+    stages = YAML(typ="safe").load((ROOT / "dvc.lock").read_text())["stages"]
     locked = {out["path"]: out["md5"] for out in stages["report"]["outs"]}
     copies = {"card.json": ROOT / showcase.CARD, "clip.webp": ROOT / showcase.CLIP}
     expected = {name: locked.get(f"reports/driving/{name}") for name in copies}

@@ -10,7 +10,7 @@ import pytest
 
 from tests import smoke
 from tests.workflow import engines, tiny
-from workflow import dag, parameters, studies
+from workflow import dag, parameters
 
 # One process makes the project and keeps it.
 pytestmark = pytest.mark.xdist_group("settings")
@@ -21,9 +21,7 @@ FILE = "data/driving_thesis/settings.json"
 FOUND = "data/driving_thesis/search/search.json"
 SETTINGS = f"{THESIS}:settings"
 SEALS = {"schema", "version", "checksum"}
-# Two further studies are enough: what holds for these does not depend on how many there are.
-KEPT = ("driving", "driving_thesis", "learned_simulator")
-FIRST = ("versions", *(f"studies/{name}/dvc.yaml:settings" for name in KEPT[1:]))
+FIRST = ("versions", *(f"studies/{name}/dvc.yaml:settings" for name in smoke.FURTHER))
 
 # A text to replace in a file, and the stages whose own values that changes.
 VARIANT = (PARAMS, "top_small:\n    like: top\n    changes: {residual_layers: 1}",
@@ -38,9 +36,6 @@ COMMENT = ("foreframe/priors/conditional_pixel_snail.py", "def build(", "# Again
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which all studies count as done; but for the first stages, no file is real."""
     clone = smoke.clone(tmp_path_factory.mktemp("settings") / "project")
-    for place in studies.places(clone.folder):
-        if place.name not in KEPT:
-            shutil.rmtree(clone.folder / "studies" / place.name)
     engines.repro(clone.folder, *FIRST)
     for stage in dag.declared(clone.folder):
         for name in stage.outs if stage.name not in FIRST else ():

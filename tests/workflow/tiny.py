@@ -146,7 +146,7 @@ SONGS = {
     "write_voices.py": """import json, pathlib, sys
 from ruamel.yaml import YAML
 first, second, out = map(pathlib.Path, sys.argv[1:])
-load = YAML(typ="safe", pure=True).load
+load = YAML(typ="safe").load
 models, voices = load(first.read_text())["models"], load(second.read_text())["voices"]
 out.parent.mkdir(parents=True, exist_ok=True)
 content = {key: {**models[v["from"]], **v["changes"]} for key, v in voices.items()}
@@ -226,7 +226,7 @@ def run_by_dvc(folder: Path, *targets: str) -> set[str]:
 
 def lock(folder: Path, name: str = "dvc.lock") -> Any:
     """Return the stages of a dvc.lock as data."""
-    return YAML(typ="safe", pure=True).load((folder / name).read_text())["stages"]
+    return YAML(typ="safe").load((folder / name).read_text())["stages"]
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:
