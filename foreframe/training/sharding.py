@@ -70,13 +70,13 @@ class Adder:
     device: torch.device
     whole: bool
     _layout: Layout | None = None
-    _branches: list[tuple[int, Tensor | None]] = field(default_factory=list)
+    _branches: list[tuple[int, list[Tensor] | None]] = field(default_factory=list)
 
     def add(self, values: Mapping[str, Tensor] | None) -> None:
         """Add what the next shard gives, or that it gives nothing; all give the same names."""
         if values is not None:
             self._layout = {name: tuple(value.shape) for name, value in values.items()}
-        height, branch = 0, None if values is None else _flat(values)
+        height, branch = 0, None if values is None else [each.detach() for each in values.values()]
         while self._branches and self._branches[-1][0] == height:
             _, before = self._branches.pop()
             branch = _sum(before, branch)
@@ -90,10 +90,11 @@ class Adder:
         if not self.whole:
             layout = self.crew.first(layout)
         assert layout is not None
-        if own is None:
-            length = sum(_size(shape) for shape in layout.values())
-            own = torch.zeros(length, device=self.device)
-        parts = self.crew.total(own).split([_size(shape) for shape in layout.values()])
+        if self.crew.count == 1 and own is not None:
+            return dict(zip(layout, own, strict=True))
+        sizes = [_size(shape) for shape in layout.values()]
+        flat = torch.zeros(sum(sizes), device=self.device) if own is None else _flat(own)
+        parts = self.crew.total(flat).split(sizes)
         return {
             name: part.view(shape)
             for (name, shape), part in zip(layout.items(), parts, strict=True)
@@ -108,14 +109,15 @@ def tree_sum(leaves: Sequence[Any]) -> Any:
     return leaves[0]
 
 
-def _flat(values: Mapping[str, Tensor]) -> Tensor:
-    return torch.cat([value.detach().reshape(-1) for value in values.values()])
+def _flat(values: Sequence[Tensor]) -> Tensor:
+    return torch.cat([value.reshape(-1) for value in values])
 
 
-def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+def _sum(one: list[Tensor] | None, other: list[Tensor] | None) -> list[Tensor] | None:
     if one is None or other is None:
         return one if other is None else other
-    return one.add_(other)
+    # Not in place: two weights may have one tensor as their gradient.
+    return [each + more for each, more in zip(one, other, strict=True)]
 
 
 def _size(shape: Sequence[int]) -> int:
