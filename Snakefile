@@ -41,7 +41,7 @@ def reads(job, wildcards):
 
     This is what `snakemake --forcerun` does, for which there is no word in a Snakefile.
     """
-    if workflow.local_exec:
+    if workflow.scheduling_settings and workflow.local_exec:
         # A limit to the jobs of a second has Snakemake look for work once a second more after each job
         # that it began, until the end: of 200 stages that took a seventh of a core.
         workflow.scheduling_settings.max_jobs_per_timespan = None

@@ -223,7 +223,9 @@ def test_a_colleague_pulls_what_was_pushed(study: smoke.Clone, tmp_path: Path) -
 
 def test_the_dag_is_drawn_with_every_stage(study: smoke.Clone) -> None:
     drawn = study.run("dvc", "dag", "--md").stdout
-    assert all(f'"{name}"' in drawn for name in STAGES)
+    there = {studies.MAIN, *smoke.FURTHER}
+    names = [name for name, found in STAGES.items() if found.study in there]
+    assert len(names) > 50 and all(f'"{name}"' in drawn for name in names)
 
 
 @pytest.mark.parametrize(
