@@ -13,6 +13,7 @@ from foreframe.config import reading
 from foreframe.sources import car_racing
 from stages import collect
 from tests import smoke
+from tests.workflow import tiny
 from workflow import dag, studies
 
 NAME = "sharded"
@@ -66,9 +67,10 @@ def test_shards_are_one_collection_and_one_more_makes_its_own_work_alone(tmp_pat
     )
     assert (clone.folder / DATA / "frames.h5").read_bytes() == (tmp_path / "frames.h5").read_bytes()
 
-    listed, definition = clone.folder / LISTED, clone.folder / DEFINITION
+    definition = clone.folder / DEFINITION
+    last = "  d: {videos: data/videos, first: 6, count: 2}\n"
     more = "  e: {videos: data/videos, first: 8, count: 2}\n"
-    listed.write_text(listed.read_text() + more)
+    tiny.edit(clone.folder, str(LISTED), last, last + more)
     text = definition.read_text().replace("[a, b, c, d]", "[a, b, c, d, e]")
     # With codes of a network that is not trained anew.
     for stage in ("measure_colours", "train_autoencoder"):
