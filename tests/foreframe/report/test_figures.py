@@ -15,7 +15,7 @@ from foreframe.artefacts import facts, hdf5
 from foreframe.errors import UserError
 from foreframe.report import desk, strips, style
 from foreframe.report.desk import Desk
-from foreframe.report.figures import episodes, filled
+from foreframe.report.figures import filled
 from foreframe.report.results import Number
 from tests import report_artefacts, smoke
 from tests import report_numbers as numbers
@@ -238,20 +238,6 @@ def test_futures_without_a_true_row_have_the_given_frames_before_them(
         expected = real[line, 6], real[line, 7], future[line, 0], future[line, 7]
         for column, frame in enumerate(expected):
             numpy.testing.assert_array_equal(_cell(image, line, column), frame)
-
-
-@pytest.mark.parametrize("middle", [128, 90])
-def test_what_hardly_moves_is_magnified_to_the_ends_of_the_scale(middle: int) -> None:
-    """Each channel by one factor, away from the middle; one that says nothing is in the middle."""
-    steps = numpy.arange(-6, 7)
-    values = numpy.stack([middle + steps, middle - steps // 2, 0 * steps], axis=-1)
-    found = episodes.magnify(values.astype(numpy.uint8), middle).astype(int) - middle
-    room = min(middle, 255 - middle)
-    assert abs(found[:, 0] - steps * room / 6).max() <= 1
-    assert abs(found[:, 1] + (steps // 2) * room / 6).max() <= 1
-    assert (found[:, 2] == 0).all()
-    still = numpy.full((4, 3), middle, numpy.uint8)
-    assert (episodes.magnify(still, middle) == middle).all()
 
 
 def test_episodes_are_the_first_frames_of_runs_of_the_test_set(
