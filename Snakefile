@@ -36,15 +36,23 @@ JOBS = dag.jobs(STAGES)
 COMING = {path for job in JOBS if job.due for path in job.outs}
 
 
+def lift_limit():
+    """Have Snakemake look for work when a job ends, and not once a second as well.
+
+    Of its limit to the jobs of a second it keeps a timer for each look, so that they grow with the
+    jobs that ended: of 200 stages they took a seventh of a core. Clusters keep it, and where nothing
+    is to run, as for a report, there is none. It is known once the DAG is built, not before.
+    """
+    if workflow.scheduling_settings and workflow.local_exec:
+        workflow.scheduling_settings.max_jobs_per_timespan = None
+
+
 def reads(job, wildcards):
     """Return a job's inputs; where a stage differs from dvc.lock, have Snakemake run it.
 
     This is what `snakemake --forcerun` does, for which there is no word in a Snakefile.
     """
-    if workflow.scheduling_settings and workflow.local_exec:
-        # A limit to the jobs of a second has Snakemake look for work once a second more after each job
-        # that it began, until the end: of 200 stages that took a seventh of a core.
-        workflow.scheduling_settings.max_jobs_per_timespan = None
+    lift_limit()
     if job.changed or FORCE:
         workflow.dag.forcerules.add(workflow.get_rule(job.identifier))
     # Times say nothing. And a stage that is up to date must not hang on one that runs, for then

@@ -1,4 +1,4 @@
-"""A Slurm of one node, on loopback, for as long as a test runs: munge, controller and node."""
+"""A Slurm of some nodes, on loopback, for as long as a test runs: munge, controller and nodes."""
 
 import contextlib
 import os
@@ -25,17 +25,16 @@ CONFIGURATION = """\
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -44,9 +43,14 @@ SelectTypeParameters=CR_CPU
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 MinJobAge=600
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
+{nodes}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+# All are this machine, each with a port of its own.
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} "
+    "RealMemory={memory} State=UNKNOWN"
+)
 
 
 def needs_slurm() -> None:
@@ -59,9 +63,13 @@ def needs_slurm() -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, cores: int) -> Iterator[Path]:
-    """Run a cluster whose files are in `folder`; yield the folder of programs that find it."""
-    for name in ("state", "spool", "bin"):
+def running(folder: Path, cores: int, nodes: int = 1) -> Iterator[Path]:
+    """Run a cluster whose files are in `folder`; yield the folder of programs that find it.
+
+    Each of its nodes has as many cores, and its share of the memory.
+    """
+    names = [f"node{number}" for number in range(1, nodes + 1)]
+    for name in ("state", *(f"spool/{name}" for name in names), "bin"):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)  # munge wants it
     key = folder / "munge.key"
@@ -69,11 +77,11 @@ def running(folder: Path, cores: int) -> Iterator[Path]:
     key.chmod(0o600)
     host = socket.gethostname().partition(".")[0]
     configuration = folder / "slurm.conf"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 // nodes
+    each = {"host": host, "cores": cores, "memory": memory}
+    lines = "\n".join(NODE.format(name=name, port=_port(), **each) for name in names)
     configuration.write_text(
-        CONFIGURATION.format(
-            folder=folder, host=host, controller=_port(), node=_port(), cores=cores, memory=memory
-        )
+        CONFIGURATION.format(folder=folder, host=host, controller=_port(), nodes=lines)
     )
     for name in CLIENTS:
         client = folder / "bin" / name
@@ -83,14 +91,14 @@ def running(folder: Path, cores: int) -> Iterator[Path]:
     commands = (
         ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *munge],
         ["slurmctld", "-D", "-f", str(configuration)],
-        ["slurmd", "-D", "-f", str(configuration), "-N", host],
+        *(["slurmd", "-D", "-f", str(configuration), "-N", name] for name in names),
     )
     started: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
             program = shutil.which(command[0])
             assert program is not None
-            with (folder / f"{command[0]}.out").open("wb") as output:
+            with (folder / f"{command[0]}.out").open("ab") as output:
                 started.append(
                     subprocess.Popen(
                         [program, *command[1:]],
@@ -100,7 +108,7 @@ def running(folder: Path, cores: int) -> Iterator[Path]:
                 )
             if command[0] == "munged":
                 _await(lambda: (folder / "munge.socket").exists(), folder)
-        _await(lambda: "idle" in _states(folder), folder)
+        _await(lambda: _states(folder).split() == nodes * ["idle"], folder)
         yield folder / "bin"
     finally:
         for process in reversed(started):
@@ -114,7 +122,7 @@ def running(folder: Path, cores: int) -> Iterator[Path]:
 
 def _states(folder: Path) -> str:
     """Return what the nodes say that they do."""
-    command = [str(folder / "bin/sinfo"), "--noheader", "--format=%t"]
+    command = [str(folder / "bin/sinfo"), "--noheader", "--Node", "--format=%t"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

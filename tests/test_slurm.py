@@ -45,25 +45,30 @@ def test_the_study_runs_as_jobs_and_a_cancelled_training_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("nodes", [1, 2])
 def test_srun_starts_the_processes_of_a_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of all nodes of a job; here it has one, and two tasks."""
+    """Two, on all nodes of a job: a node each where there are two."""
     slurm.needs_slurm()
     wanted = test_sharding.trained(tmp_path / "alone", "prior", 1)
     folder = tmp_path / "job"
     folder.mkdir()
-    with slurm.running(tmp_path / "slurm", cores=len(os.sched_getaffinity(0))) as programs:
+    cores = len(os.sched_getaffinity(0))
+    with slurm.running(tmp_path / "slurm", cores, nodes) as programs:
         monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
         script = folder / "job.sh"
         words = {**test_sharding.environment(2), processes.LAUNCHER: processes.SRUN}
         exports = "".join(f"export {name}={value}\n" for name, value in words.items())
         script.write_text(
-            f"#!/bin/sh\n{exports}exec {shlex.join(test_sharding.command('prior'))}\n"
+            f"#!/bin/sh\nsrun --overlap printenv SLURMD_NODENAME > nodes\n"
+            f"{exports}exec {shlex.join(test_sharding.command('prior'))}\n"
         )
-        batch = ["sbatch", "--wait", "--ntasks=2", "--mem=500", "--output=said", str(script)]
+        batch = ["sbatch", "--wait", "--ntasks=2", f"--nodes={nodes}", "--mem=500"]
+        batch += ["--output=said", str(script)]
         done = subprocess.run(batch, cwd=folder, check=False)
     assert done.returncode == 0, (folder / "said").read_text()
+    assert len(set((folder / "nodes").read_text().split())) == nodes
     assert runs.contents(folder / shared.OUT) == wanted
 
 
