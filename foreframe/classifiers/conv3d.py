@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from foreframe.classifiers import Classifier, Given
 from foreframe.classifiers.halving import VolumeSettings, sizes
-from foreframe.networks.clip_trunk import convolution
+from foreframe.networks.clip_trunk import channels_together, convolution
 
 
 class Settings(VolumeSettings):
@@ -45,7 +45,7 @@ class Conv3d(Classifier):
 
     def logits(self, x_BCTHW: Tensor) -> Tensor:
         """Return unnormalised log-probabilities (B,K), of all steps that are left."""
-        logits_BK: Tensor = self.head(self.layers(x_BCTHW).flatten(1))
+        logits_BK: Tensor = self.head(self.layers(channels_together(x_BCTHW)).flatten(1))
         return logits_BK
 
 

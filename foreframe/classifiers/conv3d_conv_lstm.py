@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from foreframe.classifiers import Classifier, Given
 from foreframe.classifiers.halving import VolumeSettings, Widths, sizes
-from foreframe.networks.clip_trunk import Recurrent, convolution
+from foreframe.networks.clip_trunk import Recurrent, channels_together, convolution
 
 
 class Settings(VolumeSettings):
@@ -55,7 +55,8 @@ class Conv3dConvLSTM(Classifier):
 
     def logits(self, x_BCTHW: Tensor) -> Tensor:
         """Return unnormalised log-probabilities (B,K), of the last step."""
-        logits_BK: Tensor = self.head(self.layers(x_BCTHW)[:, :, -1].flatten(1))
+        shown_BCTHW: Tensor = self.layers(channels_together(x_BCTHW))
+        logits_BK: Tensor = self.head(shown_BCTHW[:, :, -1].flatten(1))
         return logits_BK
 
 

@@ -7,6 +7,7 @@ convolution of several frames never pads time: of T frames and k in its kernel, 
 Shapes: B clips, I channels of the input and C of the output, T frames, H rows and W columns.
 """
 
+import torch
 from torch import Tensor, nn
 
 from foreframe.networks.recomputed import Layers
@@ -18,6 +19,15 @@ KERNEL, STRIDE, PADDING = 3, 2, 1
 def halved(size: int, times: int) -> int:
     """Return how many rows, or columns, are left of so many."""
     return -(-size // STRIDE**times)
+
+
+def channels_together(x_BITHW: Tensor) -> Tensor:
+    """Return the same clips, with all channels of a place side by side in memory.
+
+    Convolutions of several frames keep that order: on a CPU a step takes a quarter less time.
+    """
+    # Not `contiguous`, to which clips of one channel are in any order already.
+    return x_BITHW.to(memory_format=torch.channels_last_3d)
 
 
 def convolution(inputs: int, outputs: int, frames: int) -> Layers:

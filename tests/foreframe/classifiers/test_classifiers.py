@@ -12,7 +12,7 @@ from foreframe import classifiers
 from foreframe.classifiers import Given
 from foreframe.errors import UserError
 from foreframe.models import Shape
-from foreframe.networks.clip_trunk import Recurrent, convolution
+from foreframe.networks.clip_trunk import Recurrent, channels_together, convolution
 from foreframe.networks.initialization import initialize
 from foreframe.randomness import generator
 from tests.foreframe.classifiers import small
@@ -162,6 +162,16 @@ def test_a_convolution_of_one_frame_is_that_of_each_frame_by_itself(side: int) -
         torch.testing.assert_close(
             layer(x_BITHW[:, :, time : time + 1])[:, :, 0], found[:, :, time]
         )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_may_lie_together_and_stay_so(channels: int) -> None:
+    layer = convolution(channels, 4, 3)
+    initialize(layer, generator(0, "weights"))
+    x_BITHW = clip(channels, 5, 8)
+    together_BCTHW = layer(channels_together(x_BITHW))
+    torch.testing.assert_close(together_BCTHW, layer(x_BITHW))
+    assert together_BCTHW.is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def test_a_convolution_of_several_frames_sees_no_frame_that_is_not_there() -> None:
