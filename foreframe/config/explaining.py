@@ -3,6 +3,7 @@
 import difflib
 import json
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -49,11 +50,19 @@ def _suggest(location: tuple[Any, ...], annotation: Any) -> str:
 
 
 def _model_at(annotation: Any, location: tuple[Any, ...]) -> type[BaseModel] | None:
+    annotation = _present(annotation)
     for part in location:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[part].annotation
         elif get_args(annotation):
             # A mapping's or a list's elements: the last type argument.
             annotation = get_args(annotation)[-1]
+        annotation = _present(annotation)
     is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return annotation if is_model else None
+
+
+def _present(annotation: Any) -> Any:
+    """Return of what may be null what it is if it is not."""
+    kinds = [each for each in get_args(annotation) if each is not NoneType]
+    return kinds[0] if NoneType in get_args(annotation) and len(kinds) == 1 else annotation

@@ -23,6 +23,8 @@ class Outer(Strict):
     inner: Inner
     named: dict[str, Inner]
     kernel: tuple[int, int]
+    absent: Inner | None
+    maybe: dict[str, Inner] | None
 
 
 GOOD: dict[str, Any] = {
@@ -30,6 +32,8 @@ GOOD: dict[str, Any] = {
     "inner": {"size": 1, "rate": 1},
     "named": {"x": {"size": 2, "rate": 0.5}},
     "kernel": [1, 3],
+    "absent": None,
+    "maybe": None,
 }
 
 
@@ -51,7 +55,12 @@ def test_good_values_pass_and_are_frozen() -> None:
         ({"inner": {"size": 0, "rate": 1.0}}, r"p: outer\.inner\.size: .*greater"),
         ({"inner": {"size": 1, "rate": float("nan")}}, r"p: outer\.inner\.rate"),
         ({"named": {"x": {"size": 1, "rte": 1.0, "rate": 1.0}}}, r"named\.x\.rte.*mean rate\?"),
-        ({"extra": 1}, r"p: outer\.extra is no parameter.*allowed here: inner, kernel"),
+        ({"extra": 1}, r"p: outer\.extra is no parameter.*allowed here: absent, inner, kernel"),
+        (
+            {"absent": {"size": 1, "rat": 1.0, "rate": 1.0}},
+            r"absent\.rat .*mean rate\?.*: rate, size",
+        ),
+        ({"maybe": {"x": {"size": 1, "rat": 1.0, "rate": 1.0}}}, r"maybe\.x\.rat .*mean rate\?"),
         ({"kernel": [1, 2, 3]}, r"p: outer\.kernel"),
     ],
 )
