@@ -99,10 +99,10 @@ def known(places_BO2: Tensor, side: int) -> Tensor:
         UserError: there are more objects than colours, or the source has no frames of this size.
     """
     objects = places_BO2.shape[1]
-    if objects > len(random_walk.KNOWN) or side % random_walk.SIDE:
+    if objects > len(random_walk.KNOWN) or side % random_walk.SIDES:
         raise UserError(
             f"clips show {objects} objects in {side} rows, but known balls have "
-            f"{len(random_walk.KNOWN)} colours and frames of a multiple of {random_walk.SIDE}. "
+            f"{len(random_walk.KNOWN)} colours and frames of a multiple of {random_walk.SIDES}. "
             "Ask about clips of the source random_walk."
         )
     shades: Sequence[tuple[int, int, int]] = random_walk.KNOWN[:objects]

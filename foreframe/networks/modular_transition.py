@@ -3,13 +3,15 @@
 With candidates s^m = f_m(h) of a slot h, and its target x^ (a mean of the features of the next
 frame that the slot attends to, in competition with the others),
 
-    p(r) = softmax(Key(s^m) . Query_p(h) / sqrt(d)),  q(r) = softmax(Key(s^m) . Query_q(x^) / ...),
+    p(r) = softmax(Key(s^m) . Query_p(h)),  q(r) = softmax(Key(s^m) . Query_q(x^)),
     f = sum_m r_m s^m,  p(z) = MLP_p(f),  q(z) = MLP_q([f; x^]),  h' = LayerNorm(h + z + f).
+
+The products are not divided by sqrt(d), as those of attention are: the first choices would be so
+even that a slot takes a mean of all modules, which stay alike while the latent learns the move.
 
 Shapes: B rows, K slots of D numbers, M modules, N features of F numbers.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -173,8 +175,8 @@ class ModularTransition(nn.Module):
     def logits(self, candidates_BKMD: Tensor, queries_BKE: Tensor) -> Tensor:
         """Return the logits (B,K,M) of choosing each module's proposal."""
         keys_BKME = self.key(candidates_BKMD)
-        scores_BKM = (keys_BKME @ queries_BKE[..., None]).squeeze(-1)
-        return scores_BKM / math.sqrt(queries_BKE.shape[2])
+        logits_BKM: Tensor = (keys_BKME @ queries_BKE[..., None]).squeeze(-1)
+        return logits_BKM
 
     def target(self, slots_BKD: Tensor, features_BNF: Tensor) -> Tensor:
         """Return what slots see of the next frame, (B,K,D)."""

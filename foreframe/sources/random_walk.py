@@ -18,7 +18,8 @@ from foreframe.sources import Row, Stream, synthetic
 from foreframe.sources.synthetic import SyntheticSettings
 
 ATOMS = numpy.array([(-1, 0), (1, 0), (0, -1), (0, 1)])  # left, right, up, down
-SIDE = 32  # pixels of a frame; larger ones are drawn in proportion
+SIDE = 32  # pixels of a frame; others are drawn in proportion
+SIDES = 16  # of which a frame's side is a multiple
 STEP = RADIUS = 3  # pixels
 FINE = 4  # points along each side of a pixel, for smooth edges
 KNOWN = ((230, 60, 60), (60, 200, 80), (70, 110, 240), (240, 200, 60), (200, 80, 220))
@@ -38,10 +39,10 @@ class Settings(SyntheticSettings):
     def _can_be_drawn(self) -> Self:
         if self.fewest_moves > self.most_moves:
             raise ValueError("fewest_moves is above most_moves. Swap them.")
-        if self.height != self.width or self.height % SIDE:
+        if self.height != self.width or self.height % SIDES:
             raise ValueError(
                 f"frames are {self.height} x {self.width}; random_walk has square ones with sides "
-                f"of a multiple of {SIDE}. Set height and width to {SIDE}."
+                f"of a multiple of {SIDES}. Set height and width to {SIDE}."
             )
         return self
 

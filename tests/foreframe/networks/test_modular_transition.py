@@ -1,6 +1,5 @@
 """Modules are M networks of their own; a slot takes one, at a cost that has a closed form."""
 
-import math
 from typing import Literal
 
 import pytest
@@ -145,10 +144,8 @@ def test_a_step_is_the_equations() -> None:
     built = transition()
     moved = built.infer(slots(), features(), CERTAIN, 0, 1)
     s, target = built.candidates(slots()), built.target(slots(), features())
-    log_q = torch.einsum("bkme,bke->bkm", built.key(s), built.posterior_query(target)) / math.sqrt(
-        6
-    )
-    log_p = torch.einsum("bkme,bke->bkm", built.key(s), built.prior_query(slots())) / math.sqrt(6)
+    log_q = torch.einsum("bkme,bke->bkm", built.key(s), built.posterior_query(target))
+    log_p = torch.einsum("bkme,bke->bkm", built.key(s), built.prior_query(slots()))
     q, p = (torch.distributions.Categorical(logits=each) for each in (log_q, log_p))
     picked = log_q.argmax(dim=2)
     f = s.gather(2, picked[..., None, None].expand(-1, -1, 1, DIM)).squeeze(2)

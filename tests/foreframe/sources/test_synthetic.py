@@ -94,11 +94,13 @@ def test_novel_balls_walk_as_the_known_ones_do_and_look_different() -> None:
     assert not set(random_walk.KNOWN) & set(random_walk.NOVEL)
 
 
-def test_a_ball_is_drawn_where_its_state_says() -> None:
-    for *_, found in recorded("random_walk", balls=1):
+@pytest.mark.parametrize("side", [16, 32, 64])
+def test_a_ball_is_drawn_where_its_state_says(side: int) -> None:
+    for *_, found in recorded("random_walk", balls=1, height=side, width=side):
         for frame, (x, y) in zip(found["frames"], found["states"], strict=True):
             weights = frame.astype(float).sum(axis=2)
-            rows, columns = numpy.mgrid[:32, :32]
+            # States count pixels of 32 rows.
+            rows, columns = (numpy.mgrid[:side, :side] + 0.5) * 32 / side - 0.5
             assert math.isclose((weights * columns).sum() / weights.sum(), x, abs_tol=0.05)
             assert math.isclose((weights * rows).sum() / weights.sum(), y, abs_tol=0.05)
 
