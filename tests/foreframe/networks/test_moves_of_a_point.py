@@ -19,7 +19,7 @@ from foreframe.networks.modular_transition import (
 from foreframe.networks.noise import Fresh
 from foreframe.randomness import Numbers, generator
 
-DIM, FEATURES, SIDE, STEPS, BATCH = 64, 32, 16 / 3, 3000, 48
+DIM, FEATURES, SIDE, STEPS, BATCH = 64, 32, 16 / 3, 4000, 48
 MOVES = torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
 DEVIATION = 0.5 / 3  # of a place, in steps
 
@@ -58,7 +58,9 @@ def test_modules_become_moves_and_the_latent_says_nothing_more(seed: int) -> Non
     transition = world["transition"]
     assert isinstance(transition, ModularTransition)
     optimizer = torch.optim.Adam(world.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, 4 * (1 - step / STEPS))
+    )
     noise = Fresh(generator(seed, "noise"), BATCH, torch.device("cpu"))
     numbers = generator(seed, "steps")
 
